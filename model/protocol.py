@@ -1,0 +1,183 @@
+"""What a replica is: three tasks over plain frozen dataclasses, with no trace of Ray, Parquet or a model library.
+
+A replica is one loaded model inside one actor. The pipeline hands it pages and gets readings; it hands it a
+document's text and gets a summary and answers. Everything here pickles and costs nothing but its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Task = Literal["read", "summarize", "answer"]
+BlockKind = Literal[
+    "heading", "text", "list_item", "table", "formula", "caption", "code", "picture", "footnote", "header", "footer"
+]
+LayerVerdict = Literal["usable", "absent", "hidden_ocr", "garbled"]
+TextSource = Literal["text_layer", "model", "none"]
+RgbImage = NDArray[np.uint8]  # (height, width, 3), upright
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """x0, y0, x1, y1 as shares (0..1) of the upright page, origin top left."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One part of a page. ``text`` is Markdown without heading marks or list bullets; tables are HTML."""
+
+    kind: BlockKind
+    text: str
+    bbox: Box | None = None
+    confidence: float | None = None
+    level: int = 0  # heading level 1..6, else 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayer:
+    """What a page's own text layer holds, in reading order, and whether it can be trusted.
+
+    ``verdict`` other than ``usable`` means that ``blocks`` must not be taken as the page's text; they stay for
+    comparison. ``reason`` says in a few words what decided it.
+    """
+
+    verdict: LayerVerdict
+    reason: str
+    blocks: tuple[Block, ...] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageInput:
+    """A page to read. ``image`` is None where the replica said that it reads usable text layers as they are."""
+
+    page_number: int
+    width_px: int
+    height_px: int
+    image: RgbImage | None
+    layer: TextLayer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a replica read on one page. ``turned`` is the clockwise turn in degrees that it found missing."""
+
+    text: str
+    text_source: TextSource
+    blocks: tuple[Block, ...] = ()
+    caption: str | None = None
+    language: str | None = None
+    layer_agreement: float | None = None
+    flags: tuple[str, ...] = ()
+    turned: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A committed page as the understanding tasks see it."""
+
+    page_number: int
+    text: str
+    blocks: tuple[Block, ...] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentText:
+    """A whole document, its pages in order. Pages that failed are absent."""
+
+    asset_id: str
+    uri: str
+    title: str | None
+    pages: tuple[PageText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a statement comes from. ``verified`` is set by the pipeline, never by a replica."""
+
+    quote: str
+    page_number: int | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    bbox: Box | None = None
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    text: str
+    method: Literal["extractive", "abstractive"]
+    key_points: tuple[KeyPoint, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    question_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``text`` is None and ``answerable`` False where the document does not hold the answer."""
+
+    question_id: str
+    text: str | None
+    answerable: bool
+    score: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    reasoning: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+class Replica(Protocol):
+    """One loaded model. Methods may raise: the pipeline turns that into a failure row, page by page."""
+
+    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
+        """One reading a page, in order."""
+
+    def summarize(self, document: DocumentText) -> Summary: ...
+
+    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDescription:
+    """What the driver must know of a model without loading it.
+
+    ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
+    recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it.
+    """
+
+    name: str
+    revision: str
+    reads_layer: bool
+    settings: dict[Task, dict[str, str]]
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
