@@ -48,13 +48,15 @@ class TextLayer:
     """What a page's own text layer holds, in reading order, and whether it can be trusted.
 
     ``verdict`` other than ``usable`` means that ``blocks`` must not be taken as the page's text; they stay for
-    comparison. ``reason`` says in a few words what decided it.
+    comparison. ``reason`` says in a few words what decided it. ``needs_image`` says that a usable layer does not hold
+    all of the page's words: some stand in pictures.
     """
 
     verdict: LayerVerdict
     reason: str
     blocks: tuple[Block, ...] = ()
     language: str | None = None
+    needs_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,3 +59,15 @@ class Failure(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
+
+
+def storage_failure(error: BaseException, uri: str) -> Failure:
+    """What an exception of a file system means for the file it was about."""
+    if isinstance(error, Failure):
+        return error
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
+    if isinstance(error, PermissionError):
+        return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
+    return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")

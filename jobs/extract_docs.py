@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Read an archive of documents into Parquet: pages as Markdown, summaries, answers with evidence.
+
+python jobs/extract_docs.py --input ARCHIVE --output TABLES
+ray job submit --working-dir . -- python jobs/extract_docs.py --input s3://archive --output s3://tables
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+if __package__ in (None, ""):  # started as a file: the project's packages lie beside this folder
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+from rich.table import Table
+
+from model.load import UnknownModelError, describe_replica
+from pipeline.books import Books
+from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config
+
+
+class Exit(IntEnum):
+    """Exit codes, as ``--help`` tells them."""
+
+    OK = 0
+    BROKEN = 1
+    BAD_ARGUMENTS = 2
+    TOO_MANY_FAILURES = 3
+    BOOKS_DO_NOT_BALANCE = 4
+
+
+class Layout(StrEnum):
+    fast = "fast"
+    full = "full"
+
+
+EPILOG = (
+    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray or the output; "
+    "the same command carries on); 2 bad arguments; 3 more failures than --max-failures; 4 the books do not balance."
+)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EPILOG)
+def extract_docs(
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            "-i",
+            help="Folder, glob, file, or .txt list of URIs; local or s3:// gs:// az:// http(s)://. Repeatable.",
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder or URI for the tables.")],
+    tasks: Annotated[
+        str, typer.Option(help="Any of read,summarize,answer, comma-separated.")
+    ] = "read,summarize,answer",
+    questions: Annotated[
+        Path | None, typer.Option(help="YAML, JSON or CSV of id, question, optional assets glob.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="embedded (CPU, nothing to download) or fake (for tests).")] = "embedded",
+    replicas: Annotated[int, typer.Option(help="Models loaded side by side, one an actor.")] = 2,
+    pages_per_unit: Annotated[int, typer.Option(help="Pages that commit together.")] = 8,
+    dpi: Annotated[int, typer.Option(help="Resolution of rendered pages.")] = 144,
+    layout: Annotated[
+        Layout, typer.Option(help="full: layout network and table finder; fast: our own rules.")
+    ] = Layout.full,
+    limit: Annotated[
+        int | None, typer.Option(help="Take the first N documents only; the rest count as skipped.")
+    ] = None,
+    max_failures: Annotated[int, typer.Option(help="Failures (files, pages, answers) that still end in exit 0.")] = 0,
+    password_file: Annotated[Path | None, typer.Option(help="Passwords to try on encrypted files, one a line.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; default: RAY_ADDRESS, else a local Ray.")
+    ] = None,
+    seconds_per_page: Annotated[float, typer.Option(help="Deadline for decoding one page.")] = 60.0,
+    memory_mb: Annotated[int, typer.Option(help="Memory limit of a decode child.")] = 2048,
+    max_file_mb: Annotated[int, typer.Option(help="Larger files are refused, as failures.")] = 4096,
+    price_per_replica_hour: Annotated[float | None, typer.Option(help="Puts a cost into the runs table.")] = None,
+) -> None:
+    """Read documents into Parquet tables; run it again to carry on or to take in what is new."""
+    try:
+        config = parse_config(
+            inputs=tuple(inputs),
+            output=output,
+            tasks=tuple(task.strip() for task in tasks.split(",") if task.strip()),
+            questions=load_questions(questions) if questions else (),
+            model=model,
+            replicas=replicas,
+            pages_per_unit=pages_per_unit,
+            dpi=dpi,
+            layout=layout.value,
+            limit=limit,
+            max_failures=max_failures,
+            passwords=load_passwords(password_file) if password_file else (),
+            address=address,
+            seconds_per_page=seconds_per_page,
+            memory_mb=memory_mb,
+            max_file_mb=max_file_mb,
+            price_per_replica_hour=price_per_replica_hour,
+        )
+        describe_replica(config.model)
+    except (ConfigError, UnknownModelError) as error:
+        typer.echo(f"folioscope: {error}", err=True)
+        raise typer.Exit(Exit.BAD_ARGUMENTS) from error
+    raise typer.Exit(_run(config))
+
+
+def _run(config: RunConfig) -> Exit:
+    from pipeline.manifest import ManifestError
+    from pipeline.run import OutputError, Run
+    from pipeline.session import SessionError
+
+    run = Run(config)
+    typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
+    try:
+        outcome = run.execute()
+    except (ManifestError, SessionError, OutputError) as error:
+        typer.echo(f"folioscope: {error}", err=True)
+        return Exit.BROKEN
+    _print_books(outcome.books)
+    typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
+    if not outcome.books.balanced:
+        typer.echo(
+            "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True
+        )
+        return Exit.BOOKS_DO_NOT_BALANCE
+    if outcome.books.failed > config.max_failures:
+        typer.echo(
+            f"folioscope: {outcome.books.failed} failures, --max-failures is {config.max_failures}; "
+            f"see the failures table for what failed and why",
+            err=True,
+        )
+        return Exit.TOO_MANY_FAILURES
+    return Exit.OK
+
+
+def _print_books(books: Books) -> None:
+    table = Table(title="Books: seen = done + reused + failed + skipped", title_justify="left")
+    table.add_column("")
+    for name in ("seen", "done", "reused", "failed", "skipped"):
+        table.add_column(name, justify="right")
+    table.add_column("balance")
+    for label, counts in (
+        ("files", books.assets),
+        ("pages", books.segments),
+        ("summaries", books.summaries),
+        ("answers", books.answers),
+    ):
+        balance = "ok" if counts.missing == 0 else f"{counts.missing:+d} missing"
+        figures = (counts.seen, counts.done, counts.reused, counts.failed, counts.skipped)
+        table.add_row(label, *(f"{figure:,}" for figure in figures), balance)
+    Console(width=None if sys.stdout.isatty() else 88).print(table)
+
+
+if __name__ == "__main__":
+    app()

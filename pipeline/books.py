@@ -1,0 +1,170 @@
+"""The books of a run: for files, pages, summaries and answers, seen = done + reused + failed + skipped.
+
+``seen`` comes from the listing and the plan; the other four are counted in the published rows, by other queries. A
+row lost anywhere between the two shows as a difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from model.protocol import Task
+from pipeline.ledger import Ledger
+from pipeline.recipes import Recipes
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    seen: int
+    done: int
+    reused: int
+    failed: int
+    skipped: int
+
+    @property
+    def missing(self) -> int:
+        """How many of those seen are in no other column; 0 where the books balance."""
+        return self.seen - self.done - self.reused - self.failed - self.skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    assets: Counts
+    segments: Counts
+    summaries: Counts
+    answers: Counts
+
+    @property
+    def balanced(self) -> bool:
+        return not any(counts.missing for counts in (self.assets, self.segments, self.summaries, self.answers))
+
+    @property
+    def failed(self) -> int:
+        """Files, pages, summaries and answers that ended as failures."""
+        return self.assets.failed + self.segments.failed + self.summaries.failed + self.answers.failed
+
+    def rows(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def balance(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...], run_id: str, assets: pa.Table) -> Books:
+    """Count what is published of what this run's inputs hold.
+
+    ``ledger`` must see the tables to be published, and hold ``files``, ``documents`` and ``asked`` of the plan;
+    ``assets`` is the assets table to be published.
+    """
+    ledger.db.register("assets_now", assets)
+    touched = _touched(ledger, recipes, run_id)
+    ledger.db.register("touched", touched)
+    return Books(
+        assets=_assets(ledger),
+        segments=_segments(ledger, recipes.read, run_id, reading="read" in tasks),
+        summaries=_summaries(ledger, recipes, run_id, "summarize" in tasks),
+        answers=_answers(ledger, run_id, "answer" in tasks),
+    )
+
+
+def _touched(ledger: Ledger, recipes: Recipes, run_id: str) -> pa.Table:
+    """Assets of which this run computed anything."""
+    return ledger.query(
+        """
+        SELECT asset_id FROM published_segments WHERE run_id = $1 AND recipe_id = $2
+        UNION SELECT asset_id FROM published_summaries WHERE run_id = $1
+        UNION SELECT asset_id FROM published_answers WHERE run_id = $1
+        """,
+        [run_id, recipes.read],
+    )
+
+
+def _assets(ledger: Ledger) -> Counts:
+    row = _one(
+        ledger,
+        """
+        SELECT count(*) AS seen,
+               count(*) FILTER (status = 'failed') AS failed,
+               count(*) FILTER (status IN ('skipped', 'pending')) AS skipped,
+               count(*) FILTER (status IN ('done', 'partial') AND touched.asset_id IS NOT NULL) AS done,
+               count(*) FILTER (status IN ('done', 'partial') AND touched.asset_id IS NULL) AS reused
+        FROM files JOIN assets_now AS now ON now.uri = files.uri
+        LEFT JOIN touched ON touched.asset_id = now.asset_id
+        """,
+    )
+    listed = _one(ledger, "SELECT count(*) AS seen FROM listed")["seen"]
+    unlisted = _one(ledger, "SELECT count(*) AS seen FROM unlisted")["seen"]
+    return Counts(**{**row, "seen": listed + unlisted, "failed": row["failed"] + unlisted})
+
+
+def _segments(ledger: Ledger, recipe_id: str, run_id: str, *, reading: bool) -> Counts:
+    seen = _one(ledger, "SELECT coalesce(sum(page_count), 0)::BIGINT AS seen FROM documents")["seen"]
+    row = _one(
+        ledger,
+        """
+        SELECT count(*) FILTER (run_id = $1) AS done, count(*) FILTER (run_id <> $1) AS reused
+        FROM published_segments SEMI JOIN documents USING (asset_id) WHERE recipe_id = $2
+        """,
+        [run_id, recipe_id],
+    )
+    failed = _one(
+        ledger,
+        """
+        SELECT count(*) AS failed FROM published_failures SEMI JOIN documents USING (asset_id)
+        WHERE recipe_id = $1 AND stage IN ('decode', 'read')
+        """,
+        [recipe_id],
+    )["failed"]
+    settled = row["done"] + row["reused"] + failed
+    return Counts(seen=seen, failed=failed, skipped=0 if reading else seen - settled, **row)
+
+
+def _summaries(ledger: Ledger, recipes: Recipes, run_id: str, wanted: bool) -> Counts:
+    if not wanted:
+        return Counts(0, 0, 0, 0, 0)
+    row = _one(
+        ledger,
+        """
+        SELECT (SELECT count(*) FROM documents) AS seen,
+               count(*) FILTER (run_id = $1) AS done, count(*) FILTER (run_id <> $1) AS reused
+        FROM published_summaries SEMI JOIN documents USING (asset_id) WHERE recipe_id = $2
+        """,
+        [run_id, recipes.summarize],
+    )
+    failed = _one(
+        ledger,
+        """
+        SELECT count(*) AS failed FROM published_failures SEMI JOIN documents USING (asset_id)
+        WHERE recipe_id = $1 AND stage = 'summarize'
+        """,
+        [recipes.summarize],
+    )["failed"]
+    unread = _one(ledger, "SELECT count(*) AS unread FROM documents SEMI JOIN unread USING (asset_id)")["unread"]
+    return Counts(failed=failed, skipped=unread, **row)
+
+
+def _answers(ledger: Ledger, run_id: str, wanted: bool) -> Counts:
+    if not wanted:
+        return Counts(0, 0, 0, 0, 0)
+    row = _one(
+        ledger,
+        """
+        SELECT (SELECT count(*) FROM asked) AS seen,
+               count(*) FILTER (run_id = $1) AS done, count(*) FILTER (run_id <> $1) AS reused
+        FROM published_answers SEMI JOIN asked USING (asset_id, question_id, recipe_id)
+        """,
+        [run_id],
+    )
+    failed = _one(
+        ledger,
+        """
+        SELECT count(*) AS failed FROM published_failures SEMI JOIN asked USING (asset_id, question_id, recipe_id)
+        WHERE stage = 'answer'
+        """,
+    )["failed"]
+    unread = _one(ledger, "SELECT count(*) AS unread FROM asked SEMI JOIN unread USING (asset_id)")["unread"]
+    return Counts(failed=failed, skipped=unread, **row)
+
+
+def _one(ledger: Ledger, sql: str, parameters: list[Any] | None = None) -> dict[str, Any]:
+    return dict(ledger.query(sql, parameters or []).to_pylist()[0])

@@ -1,0 +1,149 @@
+"""The configuration of one run: explicit, validated before Ray starts, and printed with the run.
+
+Secrets (passwords) never leave through ``public()``, which is what is logged and stored in the ``runs`` table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from model.protocol import Question, Task
+from pipeline.decode.pages import Layout
+
+TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
+
+
+class ConfigError(ValueError):
+    """The run cannot start as asked; the message says which argument is wrong and what to do."""
+
+
+class QuestionSpec(BaseModel):
+    """A question, and the glob of URIs it is asked of (None: every document)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    assets: str | None = None
+
+    def applies_to(self, uri: str) -> bool:
+        """True where ``assets`` is unset, matches the whole URI, or matches its tail (``*.pdf``, ``leases/*``)."""
+        return self.assets is None or fnmatchcase(uri, self.assets) or fnmatchcase(uri, f"*/{self.assets}")
+
+    def ask(self) -> Question:
+        return Question(self.id, self.question)
+
+
+class RunConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[str, ...] = Field(min_length=1)
+    output: str = Field(min_length=1)
+    tasks: tuple[Task, ...] = TASK_ORDER
+    questions: tuple[QuestionSpec, ...] = ()
+    model: str = "embedded"
+    replicas: int = Field(default=2, ge=1)
+    pages_per_unit: int = Field(default=8, ge=1, le=512)
+    dpi: int = Field(default=144, ge=36, le=600)
+    layout: Layout = "full"
+    max_pixels: int = Field(default=16_000_000, ge=10_000)
+    limit: int | None = Field(default=None, ge=1)
+    max_failures: int = Field(default=0, ge=0)
+    passwords: tuple[SecretStr, ...] = ()
+    address: str | None = None
+    max_file_mb: int = Field(default=4096, ge=1)
+    memory_mb: int = Field(default=2048, ge=256)
+    seconds_per_page: float = Field(default=60.0, gt=0)
+    seconds_per_read: float = Field(default=600.0, gt=0)
+    price_per_replica_hour: float | None = Field(default=None, ge=0)
+
+    @field_validator("tasks")
+    @classmethod
+    def _in_order(cls, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        if not tasks:
+            raise ValueError("name at least one task: read, summarize, answer")
+        return tuple(task for task in TASK_ORDER if task in tasks)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunConfig:
+        ids = [question.id for question in self.questions]
+        doubled = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if doubled:
+            raise ValueError(f"question ids must differ; given more than once: {', '.join(doubled)}")
+        return self
+
+    @property
+    def asks(self) -> bool:
+        return "answer" in self.tasks and bool(self.questions)
+
+    def public(self) -> dict[str, Any]:
+        """The configuration as plain JSON values, passwords left out (their number is told)."""
+        values = self.model_dump(mode="json", exclude={"passwords"})
+        return {**values, "passwords": len(self.passwords)}
+
+
+def parse_config(**values: Any) -> RunConfig:
+    """A validated configuration.
+
+    Raises:
+        ConfigError: one line for each argument that is wrong.
+    """
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def load_questions(path: Path) -> tuple[QuestionSpec, ...]:
+    """Questions from YAML, JSON (a list of objects) or CSV (a header row); fields id, question, optional assets.
+
+    Raises:
+        ConfigError: the file cannot be read, or a row lacks a field; names the file and the row.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--questions {path}: cannot be read ({error})") from error
+    try:
+        if path.suffix.lower() == ".csv":
+            rows: Any = list(csv.DictReader(io.StringIO(text)))
+        elif path.suffix.lower() == ".json":
+            rows = json.loads(text)
+        else:
+            rows = yaml.safe_load(text)
+    except (yaml.YAMLError, json.JSONDecodeError, csv.Error) as error:
+        raise ConfigError(f"--questions {path}: is not valid {path.suffix[1:] or 'YAML'} ({error})") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError(
+            f"--questions {path}: must be a list of rows with the fields id, question and optional assets"
+        )
+    questions = []
+    for number, row in enumerate(rows, start=1):
+        filled = {key: value for key, value in row.items() if value not in (None, "")}
+        try:
+            questions.append(QuestionSpec(**filled))
+        except (ValidationError, TypeError) as error:
+            raise ConfigError(f"--questions {path}: row {number} ({row}) needs id and question: {error}") from error
+    return tuple(questions)
+
+
+def load_passwords(path: Path) -> tuple[SecretStr, ...]:
+    """Passwords to try on encrypted files, one a line; empty lines are left out.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--password-file {path}: cannot be read ({error})") from error
+    return tuple(SecretStr(line) for line in lines if line)

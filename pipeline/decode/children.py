@@ -1,0 +1,230 @@
+"""Decode children from the parent's side: requests with deadlines, and what becomes of a child that dies.
+
+A timeout inside a process cannot stop native code that hangs, and an exception cannot survive a crash. So every file
+is opened in a child that can be killed. A child answers page by page: where it dies, the page it was at is tried once
+more in a fresh child, and given up if that dies as well; its neighbours lose nothing. The price is one copy of
+each page image through a pipe, some 3 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.decode.probe import Probe
+from pipeline.decode.worker import HEADER, DecodeRequest, ProbeRequest, write_frame
+from pipeline.failures import Failure, Reason
+
+START_SECONDS = 30.0
+TRIES = 2
+REQUESTS_PER_CHILD = 500
+PROJECT = str(Path(__file__).resolve().parents[2])
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """What a child may use: bytes of memory, and seconds for one page (or for one look into a file)."""
+
+    memory_bytes: int = 2 << 30
+    seconds_per_page: float = 60.0
+
+
+class ChildDiedError(Exception):
+    """The child ended or had to be ended in the middle of a request."""
+
+    def __init__(self, reason: Reason, how: str) -> None:
+        super().__init__(reason, how)
+        self.reason = reason
+        self.how = how
+
+
+class DecodeChildren:
+    """A pool of decode children. Its methods may be called from several threads; each call has one child to itself."""
+
+    def __init__(self, workers: int, limits: ChildLimits, passwords: tuple[str, ...] = ()) -> None:
+        self._limits = limits
+        self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
+        self._children = [_Child(limits, passwords) for _ in range(workers)]
+        for child in self._children:
+            self._idle.put(child)
+
+    def probe(self, path: Path, name: str) -> Probe:
+        """Look into a file.
+
+        Raises:
+            Failure: what is wrong with it, including that looking into it crashes, hangs or bloats.
+        """
+        for tries in range(1, TRIES + 1):
+            with self._borrow() as child:
+                try:
+                    [answer] = child.ask(ProbeRequest(path, name), 1)
+                    break
+                except ChildDiedError as death:
+                    if tries == TRIES:
+                        raise Failure(death.reason, f"{name}: looking into it {death.how}, {TRIES} times") from death
+        if isinstance(answer, Failure):
+            raise answer
+        return cast(Probe, answer)
+
+    def decode(
+        self, path: Path, kind: str, first: int, last: int, settings: DecodeSettings, name: str | None = None
+    ) -> list[DecodedPage | FailedPage]:
+        """Pages first..last in order, exactly one result a page. Never raises for what a file does."""
+        name = name or str(path)
+        pages: list[DecodedPage | FailedPage] = []
+        tries = 0
+        while first + len(pages) <= last:
+            begun = len(pages)
+            asked = range(first + begun, (first + begun if tries else last) + 1)  # after a death, that page alone
+            with self._borrow() as child:
+                try:
+                    for answer in child.ask(DecodeRequest(path, name, kind, tuple(asked), settings), len(asked)):
+                        pages.append(answer)
+                        tries = 0
+                except ChildDiedError as death:
+                    tries = tries + 1 if len(pages) == begun else 1
+                    if tries >= TRIES:
+                        page = first + len(pages)
+                        message = f"{name} page {page}: decoding it {death.how}, {tries} times; the page is left out"
+                        pages.append(FailedPage(page, Failure(death.reason, message)))
+                        tries = 0
+        return pages
+
+    def call(self, function: Any, argument: Any = None) -> Any:
+        """Run an importable function in a child. Raises ChildDiedError."""
+        with self._borrow() as child:
+            [answer] = child.ask((function, argument), 1)
+            return answer
+
+    def pids(self) -> list[int]:
+        """Process ids of the running children."""
+        return [child.process.pid for child in self._children if child.process is not None]
+
+    def close(self) -> None:
+        for child in self._children:
+            child.end()
+
+    @contextmanager
+    def _borrow(self) -> Iterator[_Child]:
+        child = self._idle.get()
+        try:
+            yield child
+        finally:
+            self._idle.put(child)
+
+
+class _Child:
+    """One child process, started when first needed and again after it died or has served long enough."""
+
+    def __init__(self, limits: ChildLimits, passwords: tuple[str, ...]) -> None:
+        self._limits = limits
+        self._passwords = passwords
+        self._served = 0
+        self._fresh = True
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, request: Any, answers: int) -> Iterator[Any]:
+        """Send a request and yield its answers, each within the deadline. Raises ChildDiedError."""
+        if self.process is None or self.process.poll() is not None or self._served >= REQUESTS_PER_CHILD:
+            self._start()
+        self._served += 1
+        process = cast("subprocess.Popen[bytes]", self.process)
+        try:
+            assert process.stdin is not None
+            write_frame(process.stdin, request)  # type: ignore[arg-type]
+            for _ in range(answers):
+                extra = START_SECONDS if self._fresh else 0.0
+                yield self._receive(self._limits.seconds_per_page + extra)
+                self._fresh = False
+        except (BrokenPipeError, EOFError) as error:
+            raise self._death() from error
+        except TimeoutError as error:
+            self.end()
+            how = f"took longer than {self._limits.seconds_per_page:g} s"
+            raise ChildDiedError(Reason.DECODE_TIMEOUT, how) from error
+        except GeneratorExit:  # answers left unread would be taken for those of the next request
+            self.end()
+            raise
+
+    def end(self) -> None:
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):  # what was still to be written is of no use to anyone
+                    stream.close()
+        self.process = None
+
+    def _start(self) -> None:
+        self.end()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.decode.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        self._served = 0
+        self._fresh = True
+        assert self.process.stdin is not None
+        try:
+            write_frame(self.process.stdin, (self._limits.memory_bytes, self._passwords))  # type: ignore[arg-type]
+        except BrokenPipeError as error:
+            raise self._death() from error
+
+    def _receive(self, seconds: float) -> Any:
+        until = time.monotonic() + seconds
+        size = HEADER.unpack(self._read(HEADER.size, until))[0]
+        return pickle.loads(self._read(size, until))
+
+    def _read(self, size: int, until: float) -> bytearray:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        data = bytearray(size)
+        view = memoryview(data)
+        filled = 0
+        while filled < size:
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            read = os.readv(descriptor, [view[filled:]])
+            if read == 0:
+                raise EOFError
+            filled += read
+        return data
+
+    def _death(self) -> ChildDiedError:
+        process = cast("subprocess.Popen[bytes]", self.process)
+        code = process.wait()
+        self.end()
+        if code in (-signal.SIGABRT, -signal.SIGKILL):
+            # What native code does when it gets no memory, and what the kernel does when there is none.
+            return ChildDiedError(
+                Reason.DECODE_CRASHED, f"ended its process ({_signal_name(code)}: killed or out of memory)"
+            )
+        return ChildDiedError(Reason.DECODE_CRASHED, f"ended its process ({_signal_name(code)})")
+
+
+def _signal_name(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _python_path() -> str:
+    """The project's own folder first, then what this process was given."""
+    return os.pathsep.join(part for part in (PROJECT, os.environ.get("PYTHONPATH", "")) if part)

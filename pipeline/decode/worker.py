@@ -1,0 +1,153 @@
+"""The decode child: the one process that lets MuPDF, Pillow and the layout network touch an untrusted file.
+
+Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers each page on
+what was its standard output, so that the parent knows on which page a child died. It ends with its parent, dumps no
+core, cannot grow past its memory limit, and imports neither Ray nor torch. Starts in about half a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import resource
+import signal
+import struct
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+HEADER = struct.Struct("<Q")
+OPEN_DOCUMENTS = 2
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    path: Path
+    name: str
+    kind: str
+    pages: tuple[int, ...]
+    settings: Any  # DecodeSettings; its module is imported only when a request arrives
+
+
+def read_frame(stream: BinaryIO) -> Any:
+    """The next pickled message. Raises EOFError at the end of the stream."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        raise EOFError
+    return pickle.loads(stream.read(HEADER.unpack(header)[0]))
+
+
+def write_frame(stream: BinaryIO, message: Any) -> None:
+    data = pickle.dumps(message, protocol=5)
+    stream.write(HEADER.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def main() -> None:
+    """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
+    requests = sys.stdin.buffer
+    memory_bytes, passwords = read_frame(requests)
+    server = Server(passwords)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    while True:
+        try:
+            request = read_frame(requests)
+        except EOFError:
+            return
+        for answer in server.answer(request):
+            write_frame(answers, answer)
+
+
+class Server:
+    """Answers requests; keeps the documents last used open, so that unit after unit of one file need not open it."""
+
+    def __init__(self, passwords: tuple[str, ...]) -> None:
+        import pymupdf
+
+        pymupdf.TOOLS.mupdf_display_errors(False)
+        pymupdf.TOOLS.mupdf_display_warnings(False)
+        self._shrink = pymupdf.TOOLS.store_shrink
+        self._passwords = passwords
+        self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+
+    def answer(self, request: Any) -> Iterator[Any]:
+        """One answer for a probe, one for each page of a decode request. Expected faults are answers, too."""
+        if isinstance(request, ProbeRequest):
+            yield self._probe(request)
+        elif isinstance(request, DecodeRequest):
+            for page in request.pages:
+                yield self._page(request, page)
+            self._shrink(100)
+        else:  # a callable with its argument: how the tests cause faults
+            function, argument = request
+            yield function(argument)
+
+    def _probe(self, request: ProbeRequest) -> Any:
+        from pipeline.decode.probe import probe
+        from pipeline.failures import Failure, Reason
+
+        try:
+            return probe(request.path, request.name, self._passwords)
+        except Failure as failure:
+            return failure
+        except MemoryError:
+            return Failure(Reason.MEMORY_LIMIT, f"{request.name}: looking into it needs more memory than allowed")
+        except Exception as error:  # noqa: BLE001  whatever a damaged file makes a parser raise is told of the file
+            words = f"{type(error).__name__}: {error}"
+            return Failure(Reason.DAMAGED_FILE, f"{request.name}: it could not be looked into ({words})")
+
+    def _page(self, request: DecodeRequest, page: int) -> Any:
+        from pipeline.decode.image import decode_image_page
+        from pipeline.decode.pages import FailedPage
+        from pipeline.decode.pdf import decode_pdf_page
+        from pipeline.failures import Failure, Reason
+
+        where = f"{request.name} page {page}"
+        try:
+            if request.kind == "image":
+                return decode_image_page(request.path, page, request.settings)
+            return decode_pdf_page(self._open(request), page, request.settings)
+        except Failure as failure:
+            return FailedPage(page, Failure(failure.reason, f"{where}: {failure.message}"))
+        except MemoryError:
+            return FailedPage(
+                page, Failure(Reason.MEMORY_LIMIT, f"{where}: it needs more memory than --memory-mb allows")
+            )
+        except Exception as error:  # noqa: BLE001  whatever a damaged page makes a parser raise is told of the page
+            words = f"{type(error).__name__}: {error}"
+            return FailedPage(page, Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})"))
+
+    def _open(self, request: DecodeRequest) -> Any:
+        from pipeline.decode.probe import open_pdf
+
+        status = os.stat(request.path)
+        key = (request.name, status.st_size, status.st_mtime_ns)
+        if key not in self._documents:
+            while len(self._documents) >= OPEN_DOCUMENTS:
+                self._documents.popitem(last=False)[1].close()
+            self._documents[key] = open_pdf(request.path, request.name, self._passwords)
+        self._documents.move_to_end(key)
+        return self._documents[key]
+
+
+if __name__ == "__main__":
+    # Requests are pickled against the module's importable name, not against __main__.
+    from pipeline.decode import worker
+
+    worker.main()

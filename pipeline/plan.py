@@ -1,0 +1,312 @@
+"""Planning: from the listing and the ledger to exactly the work that is missing.
+
+All of it is set logic over Arrow tables in the ledger's database: a file is looked into only where its path and etag
+are new; a page is read only where no committed row or failure has its key. Cost is linear in the files listed, about
+half a kilobyte of memory each, and independent of the pages already done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from model.protocol import Task
+from pipeline.config import QuestionSpec, RunConfig
+from pipeline.failures import RETRYABLE, Reason
+from pipeline.ledger import Ledger
+from pipeline.recipes import Recipes
+from pipeline.rows import failure_row
+from pipeline.sources import SourceFile, UnlistedInput, kind_of_name, list_sources
+from pipeline.work import PageUnit, WorkArea
+from schemas.tables import ASSETS
+
+READABLE_KINDS = ("pdf", "image")
+_CHUNK = 10_000
+
+LISTED = pa.schema(
+    [
+        ASSETS.field("uri"),
+        ASSETS.field("etag"),
+        ASSETS.field("size"),
+        ASSETS.field("modified_at"),
+        pa.field("named_kind", pa.string()),
+        pa.field("skipped", pa.bool_(), nullable=False),
+    ]
+)
+UNITS = pa.schema(
+    [
+        ("uri", pa.string()),
+        ("etag", pa.string()),
+        ("size", pa.int64()),
+        ("asset_id", pa.string()),
+        ("kind", pa.string()),
+        ("first", pa.int32()),
+        ("last", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files under the inputs, and the inputs that could not be listed."""
+
+    files: pa.Table
+    unlisted: tuple[UnlistedInput, ...]
+
+
+def list_files(config: RunConfig) -> Listing:
+    """List every input. Files of other kinds, and files beyond ``limit``, are marked as skipped."""
+    chunks: list[pa.RecordBatch] = []
+    unlisted: list[UnlistedInput] = []
+    rows: list[dict[str, Any]] = []
+    readable = 0
+    for found in list_sources(config.inputs, exclude=(config.output,)):
+        if isinstance(found, UnlistedInput):
+            unlisted.append(found)
+            continue
+        kind = kind_of_name(found.uri)
+        wanted = kind in READABLE_KINDS or (kind is None and found.uri in config.inputs)
+        readable += wanted
+        skipped = not wanted or (config.limit is not None and readable > config.limit)
+        rows.append(_listed_row(found, kind, skipped))
+        if len(rows) == _CHUNK:
+            chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
+            rows = []
+    chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
+    return Listing(pa.Table.from_batches(chunks, schema=LISTED), tuple(unlisted))
+
+
+def _listed_row(found: SourceFile, kind: str | None, skipped: bool) -> dict[str, Any]:
+    return {
+        "uri": found.uri,
+        "etag": found.etag,
+        "size": found.size,
+        "modified_at": found.modified_at,
+        "named_kind": kind,
+        "skipped": skipped,
+    }
+
+
+def forget_deaths(work: WorkArea) -> None:
+    """Take back the units that an unfinished run gave up because its workers died: it may have been the run's fault."""
+    for name, table in zip(names := work.names("failures/read"), work.read(names), strict=True):
+        if Reason.WORKER_DIED in table["reason"].to_pylist():
+            work.store.delete([name.replace("/failures/read/", "/segments/"), name])
+
+
+def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool) -> pa.Table:
+    """(uri, etag, size, modified_at) of listed files whose bytes must be looked into.
+
+    New and changed ones; ones that failed for a passing reason; locked ones, once there are passwords to try.
+    """
+    again = sorted({*RETRYABLE, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
+    ledger.db.register("listed", listing.files)
+    ledger.db.register("unlisted", pa.table({"uri": pa.array([item.uri for item in listing.unlisted], pa.string())}))
+    ledger.db.register("identified", identified_files(ledger.work))
+    return ledger.query(
+        """
+        SELECT uri, etag, size, modified_at FROM listed
+        WHERE NOT skipped
+          AND NOT EXISTS (
+            SELECT 1 FROM published_assets AS known
+            WHERE known.uri = listed.uri AND known.etag = listed.etag
+              AND known.status NOT IN ('deleted', 'skipped')
+              AND NOT (known.status = 'failed' AND known.asset_id IS NULL AND list_contains($1, known.reason)))
+          AND NOT EXISTS (
+            SELECT 1 FROM identified WHERE identified.uri = listed.uri AND identified.etag = listed.etag)
+        """,
+        [[reason.value for reason in again]],
+    )
+
+
+def identified_files(work: WorkArea) -> pa.Table:
+    """Rows of ``assets`` committed by the identify stage and not yet published."""
+    return pa.concat_tables(
+        [ASSETS.empty_table(), *(table.cast(ASSETS) for table in work.read(work.names("identify")))]
+    )
+
+
+def resolve_files(ledger: Ledger) -> None:
+    """Register ``files``: every listed file with its identity, from this run's look or the last published one."""
+    ledger.db.register("looked_into", identified_files(ledger.work))
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE files AS
+        WITH known AS (
+            SELECT * FROM looked_into
+            UNION ALL BY NAME
+            SELECT * FROM published_assets
+            WHERE status NOT IN ('deleted', 'skipped') AND uri NOT IN (SELECT uri FROM looked_into)
+        )
+        SELECT listed.uri, listed.etag, listed.size, listed.modified_at, listed.skipped, listed.named_kind,
+               known.* EXCLUDE (uri, etag, size, modified_at, status, reason),
+               CASE WHEN known.asset_id IS NULL OR known.page_count IS NULL THEN known.reason END AS unreadable
+        FROM listed LEFT JOIN known ON known.uri = listed.uri AND known.etag = listed.etag
+        """
+    )
+    # The same bytes under several paths are one document: it is read where it was first listed.
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE documents AS
+        SELECT asset_id, min(uri) AS uri, arg_min(etag, uri) AS etag, arg_min(size, uri) AS size,
+               any_value(kind) AS kind, any_value(page_count) AS page_count, arg_min(title, uri) AS title,
+               list(uri ORDER BY uri) AS uris
+        FROM files WHERE NOT skipped AND asset_id IS NOT NULL AND unreadable IS NULL
+        GROUP BY asset_id
+        """
+    )
+
+
+def units_to_read(ledger: Ledger, recipe_id: str, pages_per_unit: int) -> Iterator[dict[str, Any]]:
+    """Rows of UNITS: the pages that no committed row or failure has under this recipe, asset by asset."""
+    ledger.db.register("settled", ledger.settled_counts(recipe_id))
+    missing = ledger.query(
+        """
+        SELECT documents.*, coalesce(settled.pages, 0) AS settled
+        FROM documents LEFT JOIN settled USING (asset_id)
+        WHERE coalesce(settled.pages, 0) < page_count ORDER BY asset_id
+        """
+    )
+    begun = [row["asset_id"] for row in missing.select(["asset_id", "settled"]).to_pylist() if row["settled"]]
+    settled = ledger.settled_pages(recipe_id, begun) if begun else {}
+    for batch in missing.to_batches(max_chunksize=_CHUNK):
+        for row in batch.to_pylist():
+            for first, last in page_ranges(row["page_count"], settled.get(row["asset_id"], set()), pages_per_unit):
+                yield {name: row[name] for name in UNITS.names[:5]} | {"first": first, "last": last}
+
+
+def page_ranges(page_count: int, settled: set[int], pages_per_unit: int) -> Iterator[tuple[int, int]]:
+    """The unsettled pages of 1..page_count as ranges (first, last) of at most ``pages_per_unit``."""
+    first: int | None = None
+    for page in range(1, page_count + 2):
+        open_page = page <= page_count and page not in settled
+        if first is not None and (not open_page or page - first == pages_per_unit):
+            yield first, page - 1
+            first = None
+        if open_page and first is None:
+            first = page
+
+
+def into_blocks(units: Iterable[dict[str, Any]], replicas: int, pages_per_block: int) -> list[pa.Table]:
+    """Units as Arrow blocks, each one call of an actor.
+
+    A block costs the driver some 14 ms of Ray Data's time, so small units share one; but every replica shall get
+    eight blocks or more where there is work for that, lest one ends long after the others.
+    """
+    rows = list(units)
+    pages = sum(row["last"] - row["first"] + 1 for row in rows)
+    budget = max(1, min(pages_per_block, -(-pages // (8 * replicas))))
+    blocks: list[pa.Table] = []
+    block: list[dict[str, Any]] = []
+    filled = 0
+    for row in rows:
+        size = row["last"] - row["first"] + 1
+        if block and filled + size > budget:
+            blocks.append(pa.Table.from_pylist(block, schema=UNITS))
+            block, filled = [], 0
+        block.append(row)
+        filled += size
+    if block:
+        blocks.append(pa.Table.from_pylist(block, schema=UNITS))
+    return blocks
+
+
+def unit_of(row: dict[str, Any], recipe_id: str) -> PageUnit:
+    return PageUnit(row["asset_id"], row["first"], row["last"], recipe_id)
+
+
+def commit_unlisted(work: WorkArea, listing: Listing, run_id: str) -> None:
+    """Record inputs that could not be listed as failures of stage ``plan``."""
+    rows = [
+        failure_row(uri=item.uri, asset_id=None, stage="plan", failure=item.failure, run_id=run_id)
+        for item in listing.unlisted
+    ]
+    if rows:
+        work.commit("failures/plan", f"unlisted-{run_id}", "failures", rows)
+
+
+def register_questions(ledger: Ledger, questions: Sequence[QuestionSpec], recipes: Recipes) -> None:
+    """Register ``asked``: (asset_id, question_id, question, recipe_id), one row for each answer wanted."""
+    documents = ledger.query("SELECT asset_id, uris FROM documents ORDER BY asset_id").to_pylist()
+    rows = [
+        {
+            "asset_id": document["asset_id"],
+            "question_id": spec.id,
+            "question": spec.question,
+            "recipe_id": recipes.answer[spec.id],
+        }
+        for document in documents
+        for spec in questions
+        if any(spec.applies_to(uri) for uri in document["uris"])
+    ]
+    schema = pa.schema([(name, pa.string()) for name in ("asset_id", "question_id", "question", "recipe_id")])
+    ledger.db.register("asked_now", pa.Table.from_pylist(rows, schema=schema))
+    ledger.db.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM asked_now")
+
+
+def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...]) -> list[dict[str, Any]]:
+    """Rows of the understand stage: settled documents that lack a summary or an answer.
+
+    ``ledger`` holds ``documents``, ``asked``, ``tallies`` and ``unread``.
+    """
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE ready AS
+        SELECT documents.* FROM documents JOIN tallies USING (asset_id)
+        WHERE tallies.settled = documents.page_count AND asset_id NOT IN (SELECT asset_id FROM unread)
+        """
+    )
+    summaries = ledger.query(
+        """
+        SELECT asset_id FROM ready WHERE $2 AND asset_id NOT IN (
+            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM work_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize'
+            UNION ALL SELECT asset_id FROM work_failures WHERE recipe_id = $1 AND stage = 'summarize')
+        """,
+        [recipes.summarize, "summarize" in tasks],
+    )
+    unasked = ledger.query(
+        """
+        SELECT asked.* FROM asked SEMI JOIN ready USING (asset_id)
+        ANTI JOIN (
+            SELECT asset_id, question_id, recipe_id FROM published_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_failures WHERE stage = 'answer'
+        ) AS settled USING (asset_id, question_id, recipe_id)
+        ORDER BY asset_id, question_id
+        """
+    )
+    to_summarize = set(summaries["asset_id"].to_pylist())
+    questions: dict[str, list[dict[str, str]]] = {}
+    for row in unasked.to_pylist():
+        questions.setdefault(row.pop("asset_id"), []).append(row)
+    wanted = sorted(to_summarize | questions.keys())
+    files = segment_files(ledger, recipes.read, wanted)
+    ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
+    rows = ledger.query(
+        "SELECT asset_id, uri, title FROM ready SEMI JOIN wanted_documents USING (asset_id) ORDER BY asset_id"
+    )
+    return [
+        row
+        | {
+            "segment_files": files[row["asset_id"]],
+            "summary_wanted": row["asset_id"] in to_summarize,
+            "questions": questions.get(row["asset_id"], []),
+        }
+        for row in rows.to_pylist()
+    ]
+
+
+def segment_files(ledger: Ledger, recipe_id: str, asset_ids: Sequence[str]) -> dict[str, list[str]]:
+    """For each asset, the published and the committed files that may hold its segments."""
+    published = ledger.manifest.tables["segments"]
+    files = {asset_id: [file.path for file in published if file.may_hold(asset_id)] for asset_id in asset_ids}
+    for unit in ledger.work.units():
+        if unit.recipe_id == recipe_id and unit.asset_id in files:
+            files[unit.asset_id].append(ledger.work.path("segments", unit.key))
+    return files

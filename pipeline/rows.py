@@ -1,0 +1,143 @@
+"""From the stages' dataclasses to rows of the declared tables, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from model.protocol import Answer, Block, Box, Evidence, PageText, Question, Reading, Summary, Usage
+from pipeline.decode.pages import DecodedPage
+from pipeline.failures import RETRYABLE, Failure
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What every row of a stage has in common."""
+
+    recipe_id: str
+    run_id: str
+    model: str
+
+    def row(self, usage: Usage) -> Row:
+        return {
+            "recipe_id": self.recipe_id,
+            "run_id": self.run_id,
+            "model": self.model,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "seconds": usage.seconds,
+            "created_at": now(),
+        }
+
+
+def now() -> datetime:
+    """The present in UTC, to the millisecond that the tables keep."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Provenance) -> Row:
+    quarter_turn = reading.turned % 180 == 90
+    return {
+        "asset_id": asset_id,
+        "kind": "page",
+        "segment": page.page_number,
+        "page_number": page.page_number,
+        "start_s": None,
+        "end_s": None,
+        "width_px": page.height_px if quarter_turn else page.width_px,
+        "height_px": page.width_px if quarter_turn else page.height_px,
+        "rotation": (page.rotation + reading.turned) % 360,
+        "text": reading.text,
+        "text_source": reading.text_source,
+        "blocks": [block_row(block) for block in reading.blocks],
+        "caption": reading.caption,
+        "language": reading.language,
+        "layer_agreement": reading.layer_agreement,
+        "flags": list(reading.flags),
+        **provenance.row(reading.usage),
+    }
+
+
+def summary_row(asset_id: str, summary: Summary, provenance: Provenance) -> Row:
+    return {
+        "asset_id": asset_id,
+        "summary": summary.text,
+        "method": summary.method,
+        "key_points": [
+            {"text": point.text, "evidence": [_evidence_row(item) for item in point.evidence]}
+            for point in summary.key_points
+        ],
+        **provenance.row(summary.usage),
+    }
+
+
+def answer_row(asset_id: str, question: Question, answer: Answer, provenance: Provenance) -> Row:
+    return {
+        "asset_id": asset_id,
+        "question_id": question.question_id,
+        "question": question.text,
+        "answer": answer.text,
+        "answerable": answer.answerable,
+        "score": answer.score,
+        "evidence": [_evidence_row(item) for item in answer.evidence],
+        "reasoning": answer.reasoning,
+        **provenance.row(answer.usage),
+    }
+
+
+def failure_row(
+    *,
+    uri: str,
+    asset_id: str | None,
+    stage: str,
+    failure: Failure,
+    run_id: str,
+    recipe_id: str | None = None,
+    segment: int | None = None,
+    question_id: str | None = None,
+    attempts: int = 1,
+    text_salvaged: str | None = None,
+) -> Row:
+    return {
+        "uri": uri,
+        "asset_id": asset_id,
+        "stage": stage,
+        "segment": segment,
+        "question_id": question_id,
+        "reason": failure.reason.value,
+        "message": failure.message,
+        "attempts": attempts,
+        "retryable": failure.reason in RETRYABLE,
+        "text_salvaged": text_salvaged,
+        "recipe_id": recipe_id,
+        "run_id": run_id,
+        "created_at": now(),
+    }
+
+
+def block_row(block: Block) -> Row:
+    return asdict(block)
+
+
+def page_text(row: Mapping[str, Any]) -> PageText:
+    """A committed segment as the understanding tasks see it."""
+    return PageText(
+        page_number=row["segment"],
+        text=row["text"] or "",
+        blocks=tuple(_block(block) for block in row["blocks"] or ()),
+        language=row["language"],
+    )
+
+
+def _block(row: Mapping[str, Any]) -> Block:
+    box = row["bbox"]
+    return Block(row["kind"], row["text"] or "", Box(**box) if box else None, row["confidence"], row["level"] or 0)
+
+
+def _evidence_row(evidence: Evidence) -> Row:
+    return asdict(evidence)

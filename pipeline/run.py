@@ -1,0 +1,260 @@
+"""One run, from start to end: list, identify, plan, read, understand, publish, balance.
+
+The driver holds the listing, the plan and counts; pages and texts pass it by. It may be killed at any moment: the
+same command carries on from what is committed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from model.load import describe_replica
+from model.protocol import ReplicaDescription
+from pipeline import plan
+from pipeline.books import Books, balance
+from pipeline.config import RunConfig
+from pipeline.decode.children import ChildLimits
+from pipeline.decode.pages import DecodeSettings
+from pipeline.ledger import Ledger
+from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
+from pipeline.progress import StageProgress
+from pipeline.publish import merged_failures, publish_results, read_published, replace_table
+from pipeline.recipes import Recipes, make_recipes
+from pipeline.rows import Provenance, now
+from pipeline.session import ray_session, run_actors
+from pipeline.snapshot import page_tallies, take_snapshot
+from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
+from pipeline.stages.read import ReadActor, ReadJob
+from pipeline.stages.results import UnitResult
+from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
+from pipeline.store import OutputStore
+from pipeline.versions import versions
+from pipeline.work import WorkArea
+from schemas.migrations import to_table
+
+PAGES_PER_BLOCK = 64
+DOCUMENTS_PER_BLOCK = 16
+
+
+class OutputError(RuntimeError):
+    """The output cannot be written. What was committed stays; the same command carries on once there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: its books, and where it published them."""
+
+    run_id: str
+    books: Books
+    manifest: Manifest
+
+
+@dataclass(slots=True)
+class _Totals:
+    input_tokens: int = 0
+    output_tokens: int = 0
+    busy_seconds: float = 0.0
+    idle_seconds: float = 0.0
+
+    def add(self, result: UnitResult) -> None:
+        self.input_tokens += result.input_tokens
+        self.output_tokens += result.output_tokens
+        self.busy_seconds += result.busy_seconds
+        self.idle_seconds += result.idle_seconds
+
+
+class Run:
+    """The state of one run. ``execute`` does all of it."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.started_at = now()
+        self.replica = describe_replica(config.model)
+        self.settings = DecodeSettings(
+            dpi=config.dpi,
+            layout=config.layout,
+            render="when_needed" if self.replica.reads_layer else "always",
+            max_pixels=config.max_pixels,
+        )
+        questions = config.questions if config.asks else ()
+        self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
+        self.totals = _Totals()
+
+    def execute(self) -> Outcome:
+        """Do the run.
+
+        Raises:
+            ManifestError, SessionError, OutputError: with what to do about it.
+        """
+        store = OutputStore(self.config.output)
+        manifest = load_manifest(store)
+        work = WorkArea(store, manifest.generation + 1)
+        work.clear_older()
+        plan.forget_deaths(work)
+        listing = plan.list_files(self.config)
+        plan.commit_unlisted(work, listing, self.run_id)
+        ledger = Ledger(manifest, work)
+        try:
+            self._compute(ledger, listing)
+            return self._publish(ledger, manifest)
+        finally:
+            ledger.close()
+
+    # The stages. Ray starts only where there is something to do.
+
+    def _compute(self, ledger: Ledger, listing: plan.Listing) -> None:
+        unknown = plan.files_to_identify(ledger, listing, passwords_given=bool(self.config.passwords))
+        with _LazySession(self.config, self.replica) as session, tempfile.TemporaryDirectory("-folioscope") as spool:
+            if unknown.num_rows:
+                session.start()
+                self._identify(ledger, unknown, spool)
+            plan.resolve_files(ledger)
+            plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
+            if "read" in self.config.tasks:
+                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.pages_per_unit))
+                if units:
+                    session.start()
+                    self._read(ledger, units, spool)
+            page_tallies(ledger, self.recipes.read)
+            documents = plan.documents_to_understand(ledger, self.recipes, self.config.tasks)
+            if documents:
+                session.start()
+                self._understand(ledger, documents)
+
+    def _identify(self, ledger: Ledger, files: pa.Table, spool: str) -> None:
+        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access())
+        blocks = [files.slice(start, FILES_PER_BLOCK) for start in range(0, files.num_rows, FILES_PER_BLOCK)]
+        self._stage("identify", "files", files.num_rows, blocks, IdentifyActor, job, gpus=0.0)
+        ledger.refresh()
+
+    def _read(self, ledger: Ledger, units: list[dict[str, Any]], spool: str) -> None:
+        provenance = self._provenance(self.recipes.read)
+        job = ReadJob(
+            ledger.work,
+            self.config.model,
+            provenance,
+            self.settings,
+            spool,
+            *self._access(),
+            self.config.seconds_per_read,
+        )
+        blocks = plan.into_blocks(units, self.config.replicas, PAGES_PER_BLOCK)
+        pages = sum(unit["last"] - unit["first"] + 1 for unit in units)
+        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus)
+        ledger.refresh()
+
+    def _understand(self, ledger: Ledger, documents: list[dict[str, Any]]) -> None:
+        job = UnderstandJob(
+            ledger.work,
+            self.config.model,
+            self.recipes.read,
+            self._provenance(self.recipes.summarize),
+            self.config.seconds_per_read,
+        )
+        size = max(1, min(DOCUMENTS_PER_BLOCK, len(documents) // (4 * self.config.replicas)))
+        blocks = [
+            pa.Table.from_pylist(documents[start : start + size], schema=DOCUMENTS)
+            for start in range(0, len(documents), size)
+        ]
+        tasks = sum(row["summary_wanted"] + len(row["questions"]) for row in documents)
+        self._stage("understand", "tasks", tasks, blocks, UnderstandActor, job, gpus=self.replica.num_gpus)
+        ledger.refresh()
+
+    def _stage(
+        self, name: str, noun: str, total: int, blocks: list[pa.Table], actor: type, job: object, *, gpus: float
+    ) -> None:
+        outcomes = run_actors(
+            blocks, actor, job, size=self.config.replicas, num_cpus=self.replica.num_cpus, num_gpus=gpus
+        )
+        with StageProgress(name, total, noun) as progress:
+            for result in _unit_results(outcomes):
+                progress.add(result)
+                self.totals.add(result)
+                if result.output_error:
+                    raise OutputError(
+                        f"{result.output_error}. The output could not be written; what is committed is kept. Make "
+                        "room or mend the permissions, then run the same command again."
+                    )
+
+    def _access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
+        limits = ChildLimits(memory_bytes=self.config.memory_mb << 20, seconds_per_page=self.config.seconds_per_page)
+        passwords = tuple(password.get_secret_value() for password in self.config.passwords)
+        return self.config.max_file_mb << 20, limits, passwords
+
+    def _provenance(self, recipe_id: str) -> Provenance:
+        return Provenance(recipe_id, self.run_id, f"{self.replica.name}@{self.replica.revision}")
+
+    # Publishing.
+
+    def _publish(self, ledger: Ledger, before: Manifest) -> Outcome:
+        work = ledger.work
+        after = publish_results(work, before, self.run_id)
+        looked_into = set(plan.identified_files(work)["uri"].to_pylist())
+        failures = merged_failures(work, read_published(work.store, before, "failures"), looked_into)
+        if failures is not None or not after.tables["failures"]:
+            table = failures if failures is not None else read_published(work.store, before, "failures")
+            after = replace_table(work.store, after, "failures", table, self.run_id)
+        ledger.advance(after, WorkArea(work.store, work.generation + 1))
+        assets = take_snapshot(ledger, self.config.inputs, self.recipes, self.config.tasks, self.run_id)
+        if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
+            after = replace_table(work.store, after, "assets", assets, self.run_id)
+        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets)
+        runs = pa.concat_tables([read_published(work.store, before, "runs"), to_table("runs", [self._row(books)])])
+        after = replace_table(work.store, after, "runs", runs, self.run_id)
+        after = Manifest(self.run_id, work.generation, tables=after.tables)
+        save_manifest(work.store, after)
+        WorkArea(work.store, work.generation + 1).clear_older()
+        work.store.delete(unlisted(work.store, before, after))
+        return Outcome(self.run_id, books, after)
+
+    def _row(self, books: Books) -> dict[str, Any]:
+        price = self.config.price_per_replica_hour
+        hours = (self.totals.busy_seconds + self.totals.idle_seconds) / 3600
+        return {
+            "run_id": self.run_id,
+            "started_at": self.started_at,
+            "finished_at": now(),
+            "arguments": json.dumps(self.config.public(), ensure_ascii=False),
+            "versions": list(versions().items()),
+            **books.rows(),
+            "input_tokens": self.totals.input_tokens,
+            "output_tokens": self.totals.output_tokens,
+            "busy_seconds": self.totals.busy_seconds,
+            "idle_seconds": self.totals.idle_seconds,
+            "cost": None if price is None else hours * price,
+        }
+
+
+class _LazySession:
+    """A Ray session that starts at the first stage with work, so that a run with none does not wait for it."""
+
+    def __init__(self, config: RunConfig, replica: ReplicaDescription) -> None:
+        self._session = ray_session(config.address, config.replicas * replica.num_cpus)
+        self._started = False
+
+    def start(self) -> None:
+        if not self._started:
+            self._session.__enter__()
+            self._started = True
+
+    def __enter__(self) -> _LazySession:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._started:
+            self._session.__exit__(*error)
+
+
+def _unit_results(tables: Iterable[pa.Table]) -> Iterable[UnitResult]:
+    for table in tables:
+        for row in table.to_pylist():
+            yield UnitResult(**row)

@@ -1,0 +1,36 @@
+"""What an actor tells the driver of one unit: counts and seconds, never the result itself, which is committed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+RESULTS = pa.schema(
+    [
+        ("done", pa.int64()),
+        ("failed", pa.int64()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("busy_seconds", pa.float64()),
+        ("idle_seconds", pa.float64()),
+        ("output_error", pa.string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class UnitResult:
+    """Counts of one unit. ``output_error`` is set where the output could not be written: nothing of it is committed."""
+
+    done: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    busy_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    output_error: str | None = None
+
+
+def results_table(results: list[UnitResult]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(result) for result in results], schema=RESULTS)

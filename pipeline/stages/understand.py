@@ -1,0 +1,179 @@
+"""The understand stage: documents whose pages are all settled are summarised and asked, one document at a time.
+
+It reads committed segments, never a file again, and may be run anew with other questions. Every piece of evidence is
+looked up in the page it names before it is committed. Memory is that of one document's text.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from model.load import load_replica
+from model.protocol import DocumentText, Evidence, PageText, Question, Usage
+from pipeline.evidence import verify
+from pipeline.failures import Failure, Reason
+from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
+from pipeline.stages.results import UnitResult, results_table
+from pipeline.watchdog import deadline
+from pipeline.work import MAX_ATTEMPTS, Attempts, WorkArea, asset_key
+
+QUESTION = pa.struct([("question_id", pa.string()), ("question", pa.string()), ("recipe_id", pa.string())])
+DOCUMENTS = pa.schema(
+    [
+        ("asset_id", pa.string()),
+        ("uri", pa.string()),
+        ("title", pa.string()),
+        ("segment_files", pa.list_(pa.string())),
+        ("summary_wanted", pa.bool_()),
+        ("questions", pa.list_(QUESTION)),
+    ]
+)
+_COLUMNS = ["segment", "text", "blocks", "language"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnderstandJob:
+    """What an understand actor needs to know. ``provenance`` is the summaries'; answers carry their own recipes."""
+
+    work: WorkArea
+    model: str
+    read_recipe_id: str
+    provenance: Provenance
+    seconds_per_task: float
+
+
+class UnderstandActor:
+    def __init__(self, job: UnderstandJob) -> None:
+        self._job = job
+        self._attempts = Attempts(job.work, job.provenance.run_id)
+        self._replica = load_replica(job.model)
+
+    def __call__(self, documents: pa.Table) -> pa.Table:
+        """Summarise and ask the documents of one block. Never raises: failures are rows."""
+        return results_table([self._understand(row) for row in documents.to_pylist()])
+
+    def _understand(self, row: dict[str, Any]) -> UnitResult:
+        result = UnitResult()
+        begun = time.perf_counter()
+        try:
+            document = load_document(self._job.work, row, self._job.read_recipe_id)
+            pages = {page.page_number: page for page in document.pages}
+            result.idle_seconds = time.perf_counter() - begun
+            if row["summary_wanted"]:
+                self._summarize(document, pages, result)
+            if row["questions"]:
+                self._answer(document, pages, row["questions"], result)
+        except OSError as error:
+            result.output_error = f"{self._job.work.store.uri}: {error}"
+        result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
+        return result
+
+    def _summarize(self, document: DocumentText, pages: Mapping[int, PageText], result: UnitResult) -> None:
+        recipe = self._job.provenance.recipe_id
+        key = asset_key([recipe], document.asset_id)
+        if self._job.work.store.exists(self._job.work.path("summaries", key)):
+            result.done += 1
+            return
+        attempt = self._attempts.begin(f"summarize/{key}")
+        try:
+            _refuse_deadly(attempt, document.uri)
+            with deadline(self._job.seconds_per_task, f"summarising {document.uri}"):
+                summary = self._replica.summarize(document)
+        except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
+            self._fail(document, "summarize", error, key, [(None, recipe)], attempt, result)
+            return
+        points = tuple(replace(point, evidence=_verified(point.evidence, pages)) for point in summary.key_points)
+        row = summary_row(document.asset_id, replace(summary, key_points=points), self._job.provenance)
+        self._job.work.commit("summaries", key, "summaries", [row])
+        _count(result, [summary.usage])
+
+    def _answer(
+        self, document: DocumentText, pages: Mapping[int, PageText], asked: Sequence[dict[str, str]], result: UnitResult
+    ) -> None:
+        key = asset_key([item["recipe_id"] for item in asked], document.asset_id)
+        if self._job.work.store.exists(self._job.work.path("answers", key)):
+            result.done += len(asked)
+            return
+        questions = [Question(item["question_id"], item["question"]) for item in asked]
+        attempt = self._attempts.begin(f"answer/{key}")
+        try:
+            _refuse_deadly(attempt, document.uri)
+            with deadline(self._job.seconds_per_task * len(asked), f"asking {document.uri}"):
+                answers = self._replica.answer(document, questions)
+        except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes failure rows
+            given_up = [(item["question_id"], item["recipe_id"]) for item in asked]
+            self._fail(document, "answer", error, key, given_up, attempt, result)
+            return
+        rows = [
+            answer_row(
+                document.asset_id,
+                question,
+                replace(answer, evidence=_verified(answer.evidence, pages)),
+                replace(self._job.provenance, recipe_id=item["recipe_id"]),
+            )
+            for item, question, answer in zip(asked, questions, answers, strict=True)
+        ]
+        self._job.work.commit("answers", key, "answers", rows)
+        _count(result, [answer.usage for answer in answers])
+
+    def _fail(
+        self,
+        document: DocumentText,
+        stage: str,
+        error: Exception,
+        key: str,
+        given_up: Sequence[tuple[str | None, str]],
+        attempt: int,
+        result: UnitResult,
+    ) -> None:
+        message = f"{document.uri}: the model failed to {stage} it ({type(error).__name__}: {error})"
+        failure = error if isinstance(error, Failure) else Failure(Reason.MODEL_ERROR, message)
+        rows: list[Row] = [
+            failure_row(
+                uri=document.uri,
+                asset_id=document.asset_id,
+                stage=stage,
+                failure=failure,
+                run_id=self._job.provenance.run_id,
+                recipe_id=recipe_id,
+                question_id=question_id,
+                attempts=min(attempt, MAX_ATTEMPTS),
+            )
+            for question_id, recipe_id in given_up
+        ]
+        self._job.work.commit(f"failures/{stage}", key, "failures", rows)
+        result.failed += len(rows)
+
+
+def load_document(work: WorkArea, row: Mapping[str, Any], recipe_id: str) -> DocumentText:
+    """The committed pages of one asset under one recipe, in order, from the files that may hold them."""
+    condition = (pc.field("asset_id") == row["asset_id"]) & (pc.field("recipe_id") == recipe_id)
+    pages: list[PageText] = []
+    for path in row["segment_files"]:
+        with work.store.filesystem.open(work.store.full(path), "rb") as stream:
+            table = pq.read_table(stream, columns=_COLUMNS, filters=condition)
+        pages.extend(page_text(segment) for batch in table.to_batches() for segment in batch.to_pylist())
+    pages.sort(key=lambda page: page.page_number)
+    return DocumentText(row["asset_id"], row["uri"], row["title"], tuple(pages))
+
+
+def _verified(evidence: Sequence[Evidence], pages: Mapping[int, PageText]) -> tuple[Evidence, ...]:
+    return tuple(verify(item, pages) for item in evidence)
+
+
+def _refuse_deadly(attempt: int, uri: str) -> None:
+    if attempt > MAX_ATTEMPTS:
+        raise Failure(Reason.WORKER_DIED, f"{uri}: the worker died {MAX_ATTEMPTS} times on this document")
+
+
+def _count(result: UnitResult, usages: Sequence[Usage]) -> None:
+    result.done += len(usages)
+    result.input_tokens += sum(usage.input_tokens for usage in usages)
+    result.output_tokens += sum(usage.output_tokens for usage in usages)

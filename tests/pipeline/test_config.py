@@ -1,0 +1,76 @@
+"""What is wrong with a run's arguments is told before Ray starts, each argument by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import ConfigError, QuestionSpec, load_passwords, load_questions, parse_config
+
+
+def test_every_wrong_argument_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as told:
+        parse_config(inputs=(), output="out", dpi=5, tasks=("read", "sing"))
+    assert all(name in str(told.value) for name in ("inputs", "dpi", "tasks"))
+
+
+def test_tasks_come_in_the_order_of_the_pipeline() -> None:
+    config = parse_config(inputs=("a",), output="o", tasks=("answer", "read"))
+    assert config.tasks == ("read", "answer")
+
+
+def test_passwords_never_leave_with_the_configuration() -> None:
+    config = parse_config(inputs=("a",), output="o", passwords=("hunter2",))
+    assert "hunter2" not in json.dumps(config.public()) + repr(config)
+    assert config.public()["passwords"] == 1
+
+
+def test_question_ids_must_differ() -> None:
+    question = QuestionSpec(id="q", question="Who?")
+    with pytest.raises(ConfigError, match="more than once: q"):
+        parse_config(inputs=("a",), output="o", questions=(question, question))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("q.yaml", "- {id: a, question: 'Who?'}\n- {id: b, question: 'Where?', assets: '*.png'}\n"),
+        ("q.json", '[{"id": "a", "question": "Who?"}, {"id": "b", "question": "Where?", "assets": "*.png"}]'),
+        ("q.csv", "id,question,assets\na,Who?,\nb,Where?,*.png\n"),
+    ],
+)
+def test_questions_load_alike_from_yaml_json_and_csv(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    first, second = load_questions(tmp_path / name)
+    assert first == QuestionSpec(id="a", question="Who?")
+    assert first.applies_to("/any/file.pdf")
+    assert second.applies_to("s3://bucket/x/y.png")
+    assert not second.applies_to("s3://bucket/x/y.pdf")
+
+
+def test_a_glob_may_name_a_folder_at_the_tail() -> None:
+    question = QuestionSpec(id="a", question="Who?", assets="leases/*.pdf")
+    assert question.applies_to("/archive/leases/one.pdf")
+    assert not question.applies_to("/archive/letters/one.pdf")
+
+
+@pytest.mark.parametrize("text", ["just words", "- {id: a}", "- {id: a, question: 'Who?', colour: red}", "{", "- [1]"])
+def test_bad_questions_name_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "q.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"q\.yaml"):
+        load_questions(path)
+
+
+def test_missing_files_are_told_by_their_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--questions"):
+        load_questions(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="--password-file"):
+        load_passwords(tmp_path / "none.txt")
+
+
+def test_passwords_keep_their_spaces(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one\n\n two \n")
+    assert [password.get_secret_value() for password in load_passwords(tmp_path / "p.txt")] == ["one", " two "]
