@@ -16,7 +16,7 @@ SCHEMA_VERSION: Final = 1
 TIMESTAMP: Final = pa.timestamp("ms", tz="UTC")
 
 
-def field(name: str, type_: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
+def field(name: str, type_: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field[pa.DataType]:
     """A field whose description travels with every file that holds it."""
     return pa.field(name, type_, nullable=nullable, metadata={"description": description})
 

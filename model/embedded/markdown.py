@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from model.flow import continues
 from model.protocol import Block
 
 LEFT_OUT = frozenset({"header", "footer"})
@@ -17,6 +18,8 @@ def to_markdown(blocks: Iterable[Block]) -> str:
         text = _render(block)
         if parts and previous is not None and previous.kind == block.kind == "list_item":
             parts.append(f"\n{text}")
+        elif parts and previous is not None and continues(previous, block):
+            parts[-1:] = [parts[-1][:-1], text] if parts[-1].endswith("-") else [parts[-1], f" {text}"]
         else:
             parts.append(f"\n\n{text}" if parts else text)
         previous = block

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 
 from model.embedded.ocr import Line
+from model.flow import mend_flow
 from model.protocol import Block, BlockKind, Box
 from model.reading_order import reading_order
 
 SAME_PARAGRAPH_GAP = 0.8  # of the line height
 SAME_LINE_OVERLAP = 0.5
 HEADING_HEIGHT = 1.45  # times the page's middle line height
+HEAD_ZONE = 0.12  # of the page's height
+HEAD_GAP = 0.5  # of the line height
+HEAD_CHARS = 80
+HEAD_SPREAD = 0.08  # of the page's width
+_FOLIO = re.compile(r"\b(?:\d{1,4}|[ivxlc]{2,7}|[IVXLC]{1,7})\b")
 _BULLET = re.compile(r"^\s*(?:[-*•◦▪●○■□‣·]|\(?\d{1,2}[.)])\s+")
 
 
@@ -21,6 +28,7 @@ def to_blocks(lines: Sequence[Line]) -> tuple[Block, ...]:
     if not lines:
         return ()
     middle = statistics.median(_height(line) for line in lines)
+    head, lines = _running_head(lines, middle)
     ordered = [lines[i] for i in reading_order([line.box for line in lines])]
     groups: list[list[Line]] = []
     for line in _side_by_side(ordered):
@@ -28,7 +36,27 @@ def to_blocks(lines: Sequence[Line]) -> tuple[Block, ...]:
             groups[-1].append(line)
         else:
             groups.append([line])
-    return tuple(_block(group, middle) for group in groups)
+    blocks = mend_flow([_block(group, middle) for group in groups])
+    return (*(Block("header", line.text, line.box, line.confidence) for line in head), *blocks)
+
+
+def _running_head(lines: Sequence[Line], middle: float) -> tuple[list[Line], list[Line]]:
+    """(running head, other lines): one printed line across the top with a number in it, set apart.
+
+    Apart means white below it, or pieces at the edges of the page with white between them.
+    """
+    top = min(lines, key=lambda line: line.box.y0)
+    row = sorted(
+        (line for line in lines if _overlap(top.box, line.box) > SAME_LINE_OVERLAP), key=lambda line: line.box.x0
+    )
+    rest = [line for line in lines if line not in row]
+    text = " ".join(line.text for line in row)
+    foot = max(line.box.y1 for line in row)
+    apart = bool(rest) and min(line.box.y0 for line in rest) - foot > HEAD_GAP * middle
+    spread = any(right.box.x0 - left.box.x1 > HEAD_SPREAD for left, right in pairwise(row))
+    if foot < HEAD_ZONE and len(text) < HEAD_CHARS and (apart or spread) and _FOLIO.search(text):
+        return row, rest
+    return [], list(lines)
 
 
 def _height(line: Line) -> float:

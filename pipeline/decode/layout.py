@@ -15,8 +15,9 @@ import pymupdf
 import pymupdf4llm
 from pymupdf4llm.helpers import document_layout
 
+from model.flow import mend_flow
 from model.protocol import Block, BlockKind, Box
-from pipeline.decode.lines import heading_level, join_lines
+from pipeline.decode.lines import block_text, heading_level, respaced_spans
 
 pymupdf4llm.use_layout(True)
 
@@ -37,8 +38,6 @@ _KINDS: dict[str, BlockKind] = {
     "table-fallback": "text",
 }
 _BULLET = re.compile(r"^\s*[-*•◦▪●○■□‣⁃–—\uf0b7\uf0a7]\s+")
-_SUPERSCRIPT = 1
-_WORD_GAP = 0.15  # of the font size: white within a line that parts two words
 
 
 def layout_blocks(page: pymupdf.Page) -> tuple[Block, ...]:
@@ -51,14 +50,16 @@ def layout_blocks(page: pymupdf.Page) -> tuple[Block, ...]:
             render_html_tables=True,
             force_text=True,
         )
-    layout = parsed.pages[0]
+        layout = parsed.pages[0]
+        spans = (span for box in layout.boxes for line in box.textlines or () for span in line["spans"])
+        respaced = respaced_spans(single[0], " ".join(span["text"] for span in spans))
     size = (layout.width or 1.0, layout.height or 1.0)
     body = _body_size(layout)
-    blocks = (_block(box, size, body) for box in layout.boxes)
-    return tuple(block for block in blocks if block is not None)
+    blocks = (_block(box, size, body, respaced) for box in layout.boxes)
+    return mend_flow([block for block in blocks if block is not None])
 
 
-def _block(box: Any, size: tuple[float, float], body: float) -> Block | None:
+def _block(box: Any, size: tuple[float, float], body: float, respaced: dict[str, str]) -> Block | None:
     kind = _KINDS.get(box.boxclass, "text")
     where = Box(*(_unit(value / size[i % 2]) for i, value in enumerate((box.x0, box.y0, box.x1, box.y1))))
     if kind == "table":
@@ -66,7 +67,7 @@ def _block(box: Any, size: tuple[float, float], body: float) -> Block | None:
         text = table.get("html") or _html_table(table.get("extract") or [])
         return Block("table", text, where) if text else None
     lines = box.textlines or []
-    text = join_lines([_line_text(line["spans"]) for line in lines])
+    text = block_text([line["spans"] for line in lines], respaced)
     if kind == "list_item":
         text = _BULLET.sub("", text)
     if not text:
@@ -75,21 +76,6 @@ def _block(box: Any, size: tuple[float, float], body: float) -> Block | None:
         largest = max((span["size"] for line in lines for span in line["spans"]), default=body)
         return Block("heading", text, where, level=heading_level(largest / body if body else 1.0))
     return Block(kind, text, where)
-
-
-def _line_text(spans: list[dict[str, Any]]) -> str:
-    """The spans of one line with spaces where white stands between them; raised digits marked as such."""
-    text = ""
-    end: float | None = None
-    for span in spans:
-        piece = span["text"]
-        if span["flags"] & _SUPERSCRIPT and piece.strip().isalnum() and text.strip():
-            piece = f"<sup>{piece.strip()}</sup>"
-        elif end is not None and not text.endswith(" ") and span["bbox"][0] - end > _WORD_GAP * span["size"]:
-            text += " "
-        text += piece
-        end = span["bbox"][2]
-    return text
 
 
 def _body_size(layout: Any) -> float:

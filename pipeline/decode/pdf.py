@@ -17,6 +17,7 @@ from pipeline.decode.text_layer import extract_text_layer
 from pipeline.failures import Failure, Reason
 
 POINTS_PER_INCH = 72.0
+SCAN_SIDE = 2000  # pixels; a small page scanned finely is drawn up to this size
 
 
 def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: DecodeSettings) -> DecodedPage:
@@ -29,8 +30,10 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
         page = document.load_page(page_number - 1)
         scale, width, height = _fitted(page, settings)
         layer = extract_text_layer(page, settings.layout)
-        needed = settings.render == "always" or layer.verdict != "usable" or layer.needs_image
-        image = render(page, scale) if needed else None
+        read_from_picture = layer.verdict != "usable" or layer.needs_image
+        if read_from_picture:
+            scale = max(scale, _scan_scale(page, settings))
+        image = render(page, scale) if read_from_picture or settings.render == "always" else None
         rotation = int(page.rotation) % 360
     except Failure:
         raise
@@ -63,3 +66,15 @@ def _fitted(page: pymupdf.Page, settings: DecodeSettings) -> tuple[float, int, i
             Reason.PIXEL_LIMIT, f"the page measures {rect.width:g} x {rect.height:g} points; it cannot be drawn"
         )
     return scale, max(1, round(width)), max(1, round(height))
+
+
+def _scan_scale(page: pymupdf.Page, settings: DecodeSettings) -> float:
+    """The scale at which the page's largest picture keeps its own pixels, within SCAN_SIDE and the pixel cap."""
+    finest = 0.0
+    for picture in page.get_image_info():
+        box = pymupdf.Rect(picture["bbox"])
+        if box.get_area() >= 0.5 * page.rect.get_area() > 0:
+            finest = max(finest, picture["width"] / max(box.width, 1e-6), picture["height"] / max(box.height, 1e-6))
+    side = SCAN_SIDE / max(page.rect.width, page.rect.height)
+    cap = math.sqrt(settings.max_pixels / (page.rect.width * page.rect.height)) * 0.999
+    return min(finest, side, cap)

@@ -12,16 +12,15 @@ from typing import Any
 
 import pymupdf
 
+from model.flow import mend_flow
 from model.protocol import Block, Box, TextLayer
 from model.reading_order import reading_order
 from pipeline.decode.gate import LayerFacts, judge
-from pipeline.decode.lines import heading_level, join_lines
+from pipeline.decode.lines import block_text, heading_level, respaced_spans
 from pipeline.decode.pages import Layout
 
 _FLAGS = pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES
 _DRAWN = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
-_BOLD = 16
-_SUPERSCRIPT = 1
 HEADING_SIZE = 1.15  # times the page's body size
 MARGIN = 0.08  # where running headers and footers stand
 PICTURE_WITH_WORDS = 0.08  # share of the page from which a picture is worth reading
@@ -36,7 +35,7 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
         for block in content["blocks"]
         for line in block.get("lines", ())
     )
-    hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN)
+    hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN or span["alpha"] == 0)
     coverage = picture_coverage(page)
     judgement = judge(LayerFacts(text, sum(_solid(span["text"]) for span in spans) - hidden, hidden, coverage))
     if layout == "full" and judgement.verdict == "usable":
@@ -44,7 +43,7 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
 
         blocks = layout_blocks(page)
     else:
-        blocks = _fast_blocks(page, content)
+        blocks = _fast_blocks(page, content, respaced_spans(page, text))
     needs_image = judgement.verdict == "usable" and coverage >= PICTURE_WITH_WORDS
     return TextLayer(judgement.verdict, judgement.reason, blocks, judgement.language, needs_image)
 
@@ -78,13 +77,13 @@ def _solid(text: str) -> int:
     return sum(not c.isspace() for c in text)
 
 
-def _fast_blocks(page: pymupdf.Page, content: dict[str, Any]) -> tuple[Block, ...]:
+def _fast_blocks(page: pymupdf.Page, content: dict[str, Any], respaced: dict[str, str]) -> tuple[Block, ...]:
     body = _body_size(content)
-    found = [(raw, _block(page, raw, body)) for raw in content["blocks"] if raw.get("lines")]
+    found = [(raw, _block(page, raw, body, respaced)) for raw in content["blocks"] if raw.get("lines")]
     blocks = [block for _, block in found if block is not None]
     boxes = [block.bbox for block in blocks if block.bbox is not None]
     arabic = sum(any(line["dir"][0] < 0 for line in raw["lines"]) for raw, _ in found) > len(found) / 2
-    return tuple(blocks[i] for i in reading_order(boxes, right_to_left=arabic))
+    return mend_flow([blocks[i] for i in reading_order(boxes, right_to_left=arabic)])
 
 
 def _body_size(content: dict[str, Any]) -> float:
@@ -97,9 +96,9 @@ def _body_size(content: dict[str, Any]) -> float:
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
-def _block(page: pymupdf.Page, raw: dict[str, Any], body: float) -> Block | None:
+def _block(page: pymupdf.Page, raw: dict[str, Any], body: float, respaced: dict[str, str]) -> Block | None:
     lines = [line["spans"] for line in raw["lines"]]
-    text = join_lines(["".join(span["text"] for span in spans) for spans in lines])
+    text = block_text(lines, respaced)
     if not text:
         return None
     box = share_box(page, raw["bbox"])
