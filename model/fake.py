@@ -20,6 +20,7 @@ from model.protocol import (
     Reading,
     ReplicaDescription,
     Summary,
+    TextSource,
     Usage,
 )
 
@@ -55,7 +56,7 @@ class FakeReplica:
 def _read(page: PageInput) -> Reading:
     blocks = page.layer.blocks if page.layer else ()
     text = "\n\n".join(block.text for block in blocks)
-    source = "text_layer" if text else "none"
+    source: TextSource = "text_layer" if text else "none"
     return Reading(text, source, blocks, flags=() if text else ("blank",), usage=Usage(1, len(text.split())))
 
 

@@ -113,7 +113,7 @@ class Ledger:
         return settled
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        return self.db.execute(sql, list(parameters)).to_arrow_table()
+        return self.db.sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def _concat(tables: list[pa.Table], schema: pa.Schema, columns: list[str]) -> pa.Table:

@@ -13,11 +13,11 @@ from itertools import groupby
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from schemas.migrations import migrate, stamp
 
 from pipeline.manifest import DataFile, Manifest
 from pipeline.store import OutputStore
 from pipeline.work import WorkArea
+from schemas.migrations import migrate, stamp
 from schemas.tables import FAILURES, SCHEMA_VERSION, SORT_KEYS, TABLES
 
 FILE_BYTES = 256 << 20

@@ -18,6 +18,8 @@ import pyarrow as pa
 # Read by ray.data when it is imported.
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# Ray complains of every actor pool of Ray Data at level ERROR; what is fatal still speaks.
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
 
 

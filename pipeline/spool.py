@@ -140,11 +140,11 @@ def _ranges(source: SourceFile) -> Iterator[bytes]:
     except (ImportError, ValueError) as error:
         raise storage_failure(error, source.uri) from error
     if source.size is None:  # a server that tells no length cannot be asked for ranges
-        yield cast(bytes, _retried(lambda: fs.cat_file(path), source))
+        yield _retried(lambda: fs.cat_file(path), source)
         return
     for start in range(0, source.size, RANGE_BYTES):
         end = min(start + RANGE_BYTES, source.size)
-        yield _retried(lambda start=start, end=end: fs.cat_file(path, start=start, end=end), source)  # type: ignore[misc]
+        yield _retried(lambda start=start, end=end: fs.cat_file(path, start=start, end=end), source)
 
 
 def _retried(call: Any, source: SourceFile) -> bytes:

@@ -26,9 +26,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from schemas.migrations import to_table
 
 from pipeline.store import OutputStore
+from schemas.migrations import to_table
 
 WORK = "_work"
 MAX_ATTEMPTS = 3

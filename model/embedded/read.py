@@ -19,7 +19,7 @@ from model.embedded.markdown import to_markdown
 from model.embedded.ocr import Line
 from model.embedded.paragraphs import to_blocks
 from model.language import language_of
-from model.protocol import Block, Box, PageInput, Reading, RgbImage, Usage
+from model.protocol import Block, Box, PageInput, Reading, RgbImage, TextSource, Usage
 
 SETTINGS: Final = {**ocr.SETTINGS, "reader": "2"}
 BLANK_DEVIATION = 2.0  # grey levels; below it a page holds nothing that ink could have made
@@ -38,7 +38,7 @@ def read_page(page: PageInput) -> Reading:
             blocks = _with_picture_words(page.image, blocks)
         text = to_markdown(blocks)
         flags = () if text else ("blank",)
-        source = "text_layer" if text else "none"
+        source: TextSource = "text_layer" if text else "none"
         usage = Usage(seconds=time.perf_counter() - begun)
         return Reading(text, source, blocks, language=layer.language, flags=flags, usage=usage)
     return _read_image(page, begun)

@@ -119,7 +119,8 @@ def _respace(span: Span) -> str:
     gaps = [(b["bbox"][0] - a["bbox"][2]) / span["size"] for a, b in pairwise(chars)]
     if statistics.median(gaps) > _NARROW_GAP / 3:  # letters set apart for looks
         return "".join(char["c"] for char in chars)
-    return chars[0]["c"] + "".join(
+    first: str = chars[0]["c"]
+    return first + "".join(
         f" {char['c']}" if gap > _NARROW_GAP else char["c"] for gap, char in zip(gaps, chars[1:], strict=True)
     )
 

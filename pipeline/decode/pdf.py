@@ -77,4 +77,4 @@ def _scan_scale(page: pymupdf.Page, settings: DecodeSettings) -> float:
             finest = max(finest, picture["width"] / max(box.width, 1e-6), picture["height"] / max(box.height, 1e-6))
     side = SCAN_SIDE / max(page.rect.width, page.rect.height)
     cap = math.sqrt(settings.max_pixels / (page.rect.width * page.rect.height)) * 0.999
-    return min(finest, side, cap)
+    return float(min(finest, side, cap))

@@ -53,7 +53,7 @@ class IdentifyActor:
             else:
                 result.done = len(sources)
         except OSError as error:
-            result.output_error = f"{self._job.work.store.uri}: {error}"
+            result.output_error = f"{type(error).__name__}: {error}"
         return results_table([result])
 
     def _identify(self, sources: list[SourceFile], key: str, result: UnitResult) -> None:

@@ -50,12 +50,13 @@ class ReadJob:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A unit with its pages decoded; ``pages`` is None where it is settled already."""
+    """A unit with its pages decoded; ``pages`` is None where it is settled already, or where ``error`` says why not."""
 
     row: dict[str, Any]
     unit: PageUnit
     attempt: int
     pages: list[DecodedPage | FailedPage] | None
+    error: str | None = None
 
 
 class ReadActor:
@@ -75,7 +76,7 @@ class ReadActor:
             try:
                 self._settle(prepared, result)
             except OSError as error:
-                result.output_error = f"{self._job.work.store.uri}: {error}"
+                result.output_error = f"{type(error).__name__}: {error}"
             results.append(result)
             waiting_since = time.perf_counter()
         return results_table(results)
@@ -89,7 +90,7 @@ class ReadActor:
         coming = iter(rows)
 
         def fill(depth: int) -> None:
-            for row in islice(coming, depth - len(waiting)):
+            for row in islice(coming, max(0, depth - len(waiting))):
                 waiting.append(self._ahead.submit(self._prepare, row))
 
         fill(1)
@@ -101,6 +102,12 @@ class ReadActor:
 
     def _prepare(self, row: dict[str, Any]) -> Prepared:
         unit = unit_of(row, self._job.provenance.recipe_id)
+        try:
+            return self._decode(row, unit)
+        except OSError as error:  # of the output or of this node; what the file does is a Failure
+            return Prepared(row, unit, 0, None, f"{type(error).__name__}: {error}")
+
+    def _decode(self, row: dict[str, Any], unit: PageUnit) -> Prepared:
         if self._job.work.is_settled(unit):
             return Prepared(row, unit, 0, None)
         attempt = self._attempts.begin(unit.key)
@@ -111,14 +118,15 @@ class ReadActor:
         try:
             folder = Path(self._job.spool_folder)
             with open_asset(source, row["asset_id"], folder, self._job.max_file_bytes) as path:
-                pages = self._children.decode(path, row["kind"], unit.first, unit.last, self._job.settings)
+                pages = self._children.decode(path, row["kind"], unit.first, unit.last, self._job.settings, row["uri"])
         except Failure as failure:
             return Prepared(row, unit, attempt, _all_failed(unit, failure))
         return Prepared(row, unit, attempt, pages)
 
     def _settle(self, prepared: Prepared, result: UnitResult) -> None:
+        result.output_error = prepared.error
         if prepared.pages is None:
-            result.done = prepared.unit.pages
+            result.done = 0 if prepared.error else prepared.unit.pages
             return
         decoded = [page for page in prepared.pages if isinstance(page, DecodedPage)]
         failed = [(page, "decode") for page in prepared.pages if isinstance(page, FailedPage)]

@@ -71,7 +71,7 @@ class UnderstandActor:
             if row["questions"]:
                 self._answer(document, pages, row["questions"], result)
         except OSError as error:
-            result.output_error = f"{self._job.work.store.uri}: {error}"
+            result.output_error = f"{type(error).__name__}: {error}"
         result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
         return result
 

@@ -31,9 +31,14 @@ def test_what_is_written_is_listed_read_and_deleted(store: OutputStore) -> None:
 
 def test_a_broken_stream_leaves_nothing(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path))
-    with pytest.raises(RuntimeError), store.writer("table/file") as stream:
-        stream.write(b"half")
-        raise RuntimeError("power cut")
+
+    def write_half() -> None:
+        with store.writer("table/file") as stream:
+            stream.write(b"half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
     assert store.names("table") == []
     assert os.listdir(tmp_path / "table") == []
 
