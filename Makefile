@@ -19,6 +19,16 @@ $(BIN)/.ready: pyproject.toml
 
 venv: $(BIN)/.ready  ## Make the virtual environment
 
+demo: $(BIN)/.ready  ## Read the demo archive, or your own: make demo INPUT=/some/folder
+ifeq ($(INPUT),demo/archive)
+	$(BIN)/python examples/make_archive.py demo/archive > /dev/null
+	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) \
+	    --questions examples/questions.yaml --password-file demo/passwords.txt --max-failures 4
+else
+	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
+endif
+	@$(BIN)/python examples/show_tables.py $(OUTPUT)
+
 test: lint  ## Lint, types and tests
 	$(BIN)/python -m pytest
 

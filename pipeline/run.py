@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
 import pyarrow as pa
@@ -211,6 +212,7 @@ class Run:
         runs = pa.concat_tables([read_published(work.store, before, "runs"), to_table("runs", [self._row(books)])])
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
+        work.store.write("views.sql", resources.files("schemas").joinpath("views.sql").read_bytes())
         save_manifest(work.store, after)
         WorkArea(work.store, work.generation + 1).clear_older()
         work.store.delete(unlisted(work.store, before, after))

@@ -27,7 +27,13 @@ SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.72", "answerer": "1"}
 WINDOW = 3  # sentences a passage
 CANDIDATES = 8
 COVERAGE = 0.72
-_NUMBER = re.compile(r"\d")
+_NUMBER = re.compile(
+    r"\d|[一二三四五六七八九十百千万]|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|"
+    r"thousand|million|dozen|ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|\w+zig|\w*hundert|\w*tausend|"
+    r"deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|vingt|trente|quarante|cinquante|soixante|cent|mille|"
+    r"dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|veinte|treinta|cien)\b",
+    re.I,
+)
 _DATE = re.compile(
     r"\b(1[0-9]|20|21)\d\d\b|\b\d{1,2}[./:-]\d{1,2}\b|[年月日]|\b\d{1,2}\s?[ap]\.?m\b|"
     r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez|janv|févr|avr|juin|juil|août|déc|ene|abr|ago|"
@@ -57,6 +63,7 @@ class _Index:
     idf: dict[str, float]
     unseen_idf: float
     retriever: bm25s.BM25 | None
+    names_stand_out: bool  # False in German, which writes every noun with a capital
 
 
 def answer(document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
@@ -78,7 +85,8 @@ def _build(document: DocumentText) -> _Index:
         retriever = bm25s.BM25()
         corpus = [[term for i in window for term in tokens(sentences[i].text)] or ["\0"] for window in windows]
         retriever.index(corpus, show_progress=False)
-    return _Index(sentences, windows, terms, idf, math.log(2 + len(sentences)), retriever)
+    german = sum(page.language == "de" for page in document.pages) > len(document.pages) / 2
+    return _Index(sentences, windows, terms, idf, math.log(2 + len(sentences)), retriever, not german)
 
 
 def _window(sentences: list[Sentence], centre: int) -> list[int]:
@@ -124,7 +132,8 @@ def _score(index: _Index, centre: int, question: str, wanted: list[str]) -> floa
     passage = frozenset().union(*(index.terms[i] for i in index.windows[centre]))
     weight = {term: index.idf.get(term, index.unseen_idf) for term in wanted}
     covered = sum(weight[term] for term in wanted if term in passage) / sum(weight.values())
-    if covered < COVERAGE or not _names(question) <= passage:
+    names = _names(question, index.names_stand_out)
+    if covered < COVERAGE or not names <= passage:
         return None
     sentence = index.sentences[centre]
     if sentence.kind == "heading":
@@ -132,18 +141,19 @@ def _score(index: _Index, centre: int, question: str, wanted: list[str]) -> floa
     kind = next((kind for kind, pattern in _KINDS if pattern.search(question)), None)
     if kind is not None and not _holds_kind(sentence.text, kind, question):
         return None
-    own = sum(weight[term] for term in wanted if term in index.terms[centre]) / sum(weight.values())
+    # Whom it is about may stand in the sentence before; what is asked about them stands in the answer.
+    relation = [term for term in wanted if term not in names] or wanted
+    own = sum(weight[term] for term in relation if term in index.terms[centre]) / sum(weight[term] for term in relation)
     return 0.5 * covered + 0.5 * own
 
 
-def _names(question: str) -> frozenset[str]:
+def _names(question: str, names_stand_out: bool) -> frozenset[str]:
     """Terms of the names and numbers in a question: a passage that lacks one is about something else."""
     words = re.findall(r"[^\W_][\w'’.,-]*", question)
-    named = [word for word in words[1:] if word[0].isupper() and word.casefold() not in FUNCTION_WORDS]
+    named = [
+        word for word in words[1:] if names_stand_out and word[0].isupper() and word.casefold() not in FUNCTION_WORDS
+    ]
     numbers = [word for word in words if word[0].isdigit()]
-    # German writes every noun large: where most words are, size says nothing.
-    if len(named) > 0.34 * max(1, len(words)):
-        named = []
     return frozenset(term for word in (*named, *numbers) for term in content_tokens(word))
 
 

@@ -57,7 +57,7 @@ def _read_image(page: PageInput, begun: float) -> Reading:
     blocks = to_blocks(lines)
     text = to_markdown(blocks)
     if not text:
-        return Reading("", "none", flags=(*flags, "blank"), usage=Usage(seconds=time.perf_counter() - begun))
+        return Reading("", "none", flags=(*flags, "no_words"), usage=Usage(seconds=time.perf_counter() - begun))
     if turned:
         flags.append("turned")
     if _confidence(lines) < LOW_CONFIDENCE:

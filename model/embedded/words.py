@@ -41,11 +41,15 @@ def tokens(text: str) -> list[str]:
         found.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))
     for token in _TOKEN.findall(_CJK.sub(" ", folded)):
         word = token.partition("'")[0].partition("’")[0] if token[:1].isalpha() else token
-        found.append(word[:STEM] if word[:1].isalpha() else word)
+        found.append(_stem(word) if word[:1].isalpha() else word)
     return found
 
 
-_STEMMED = frozenset(word[:STEM] for word in FUNCTION_WORDS)
+def _stem(word: str) -> str:
+    return (word[:-1] if len(word) > 3 and word.endswith("s") else word)[:STEM]
+
+
+_STEMMED = frozenset(_stem(word) for word in FUNCTION_WORDS)
 
 
 def content_tokens(text: str) -> list[str]:

@@ -7,16 +7,20 @@ layout up to a second.
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pymupdf
 
 from model.protocol import RgbImage
 from pipeline.decode.pages import DecodedPage, DecodeSettings
+from pipeline.decode.probe import PDF_ERRORS
 from pipeline.decode.text_layer import extract_text_layer
 from pipeline.failures import Failure, Reason
 
 POINTS_PER_INCH = 72.0
+_TURNS = {(1, 0): 0, (0, -1): 90, (-1, 0): 180, (0, 1): 270}  # the page's turn at which a line of this direction stands
+_MOST = 0.8
 SCAN_SIDE = 2000  # pixels; a small page scanned finely is drawn up to this size
 
 
@@ -27,7 +31,9 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
         Failure: decode_error or pixel_limit.
     """
     try:
-        page = document.load_page(page_number - 1)
+        page = _load(document, page_number)
+        _refuse_lost(document, page)
+        turn_upright(page)
         scale, width, height = _fitted(page, settings)
         layer = extract_text_layer(page, settings.layout)
         read_from_picture = layer.verdict != "usable" or layer.needs_image
@@ -37,8 +43,8 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
         rotation = int(page.rotation) % 360
     except Failure:
         raise
-    except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
-        # pymupdf's own errors and what its Python layers let through on damaged objects
+    except (*PDF_ERRORS, IndexError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        # MuPDF's own errors, and what the Python over it lets through on damaged objects
         raise Failure(Reason.DECODE_ERROR, f"the page does not decode ({type(error).__name__}: {error})") from error
     if image is not None:
         height, width = image.shape[:2]
@@ -49,6 +55,69 @@ def render(page: pymupdf.Page, scale: float) -> RgbImage:
     """The page as (height, width, 3) uint8, rotation applied, annotations drawn."""
     pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
     return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+
+
+def _load(document: pymupdf.Document, page_number: int) -> pymupdf.Page:
+    """A page; where MuPDF refuses the page tree as too deep or circular, the tree is first made flat."""
+    try:
+        return document.load_page(page_number - 1)
+    except PDF_ERRORS as error:
+        if "page tree" not in str(error) or not _flatten_page_tree(document):
+            raise
+        return document.load_page(page_number - 1)
+
+
+def _flatten_page_tree(document: pymupdf.Document) -> bool:
+    """Hang all page objects straight under the root, in file order; False where they are not as many as claimed."""
+    pages = [
+        xref for xref in range(1, document.xref_length()) if document.xref_get_key(xref, "Type") == ("name", "/Page")
+    ]
+    kind, root = document.xref_get_key(document.pdf_catalog(), "Pages")
+    if kind != "xref" or len(pages) != document.page_count:
+        return False
+    tree = int(root.split()[0])
+    for xref in pages:
+        for name in ("MediaBox", "CropBox", "Resources", "Rotate"):
+            _inherit(document, xref, name)
+        document.xref_set_key(xref, "Parent", root)
+    document.xref_set_key(tree, "Kids", "[" + " ".join(f"{xref} 0 R" for xref in pages) + "]")
+    return True
+
+
+def _inherit(document: pymupdf.Document, xref: int, name: str) -> None:
+    """Write onto a page what it inherits from the nodes above it."""
+    node, steps = xref, 0
+    while steps < document.xref_length():
+        kind, value = document.xref_get_key(node, name)
+        if kind != "null":
+            if node != xref:
+                document.xref_set_key(xref, name, value)
+            return
+        kind, parent = document.xref_get_key(node, "Parent")
+        if kind != "xref":
+            return
+        node, steps = int(parent.split()[0]), steps + 1
+
+
+def turn_upright(page: pymupdf.Page) -> None:
+    """Turn a page whose text layer runs up or down it, as exports of landscape tables do; the file stays as it is."""
+    quarter: Counter[int] = Counter()
+    for block in page.get_text("dict", flags=pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES)["blocks"]:
+        for line in block["lines"]:
+            across, down = (round(part) for part in line["dir"])
+            if line["wmode"] == 0 and (across, down) in _TURNS:
+                quarter[_TURNS[across, down]] += sum(len(span["text"]) for span in line["spans"])
+    if not quarter:
+        return
+    wanted, letters = quarter.most_common(1)[0]
+    if letters >= _MOST * quarter.total() and (wanted - page.rotation) % 180 == 90:
+        page.set_rotation(wanted)
+
+
+def _refuse_lost(document: pymupdf.Document, page: pymupdf.Page) -> None:
+    """A page of a torn file that is in the page tree while its content is gone is lost, not blank."""
+    if document.is_repaired and not page.read_contents().strip():
+        raise Failure(Reason.DAMAGED_FILE, "the file is torn and nothing of this page is left; get another copy")
 
 
 def _fitted(page: pymupdf.Page, settings: DecodeSettings) -> tuple[float, int, int]:

@@ -19,6 +19,7 @@ Kind = Literal["pdf", "image"]
 HEAD_BYTES = 1024
 MAX_TITLE = 500
 MAX_PAGES = 1_000_000
+PDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def open_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> pymupdf.Docum
     """
     try:
         document = pymupdf.open(path, filetype="pdf")
-    except (RuntimeError, ValueError) as error:  # pymupdf's own errors derive from these
+    except PDF_ERRORS as error:
         raise Failure(Reason.DAMAGED_FILE, f"{name}: it does not open as a PDF ({error}); get another copy") from error
     if document.needs_pass and not any(document.authenticate(password) for password in passwords):
         document.close()
@@ -80,7 +81,7 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
             raise Failure(Reason.TYPE_MISMATCH, f"{name}: its content is not a PDF, whatever its name says")
         try:
             count = document.page_count
-        except (RuntimeError, ValueError) as error:
+        except PDF_ERRORS as error:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
         if count == 0:
             if document.is_repaired:
@@ -108,7 +109,7 @@ def _mupdf_finds_pdf(path: Path) -> bool:
     try:
         with pymupdf.open(path, filetype="pdf") as document:
             return bool(document.is_pdf and document.page_count)
-    except (RuntimeError, ValueError):
+    except PDF_ERRORS:
         return False
 
 

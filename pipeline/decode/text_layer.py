@@ -13,6 +13,7 @@ from typing import Any
 import pymupdf
 
 from model.flow import mend_flow
+from model.plain_text import strip_markup
 from model.protocol import Block, Box, TextLayer
 from model.reading_order import reading_order
 from pipeline.decode.gate import LayerFacts, judge
@@ -23,6 +24,7 @@ _FLAGS = pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES
 _DRAWN = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
 HEADING_SIZE = 1.15  # times the page's body size
 MARGIN = 0.08  # where running headers and footers stand
+KEPT_SHARE = 0.6  # of the layer's characters that full layout must keep
 PICTURE_WITH_WORDS = 0.08  # share of the page from which a picture is worth reading
 
 
@@ -38,11 +40,13 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
     hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN or span["alpha"] == 0)
     coverage = picture_coverage(page)
     judgement = judge(LayerFacts(text, sum(_solid(span["text"]) for span in spans) - hidden, hidden, coverage))
+    blocks: tuple[Block, ...] = ()
     if layout == "full" and judgement.verdict == "usable":
         from pipeline.decode.layout import layout_blocks
 
         blocks = layout_blocks(page)
-    else:
+    if sum(_solid(strip_markup(block.text)) for block in blocks) < KEPT_SHARE * _solid(text):
+        # Also where the network took words for a picture or for nothing: better plain than lost.
         blocks = _fast_blocks(page, content, respaced_spans(page, text))
     needs_image = judgement.verdict == "usable" and coverage >= PICTURE_WITH_WORDS
     return TextLayer(judgement.verdict, judgement.reason, blocks, judgement.language, needs_image)

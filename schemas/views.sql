@@ -1,0 +1,112 @@
+-- The published tables as views, for DuckDB:
+--
+--     cd OUTPUT && duckdb -init views.sql
+--     duckdb -cmd "SET VARIABLE output = 's3://bucket/tables'" -init views.sql
+--
+-- The manifest says which files count; folders are never globbed, since a run that broke off may have left files.
+-- Run this file again to see a newer run.
+
+SET VARIABLE output = coalesce(getvariable('output'), '.');
+
+CREATE OR REPLACE TEMP TABLE manifest AS
+    SELECT * FROM read_json(getvariable('output') || '/manifest.json', columns = {
+        run_id: 'VARCHAR',
+        schema_version: 'INTEGER',
+        tables: 'MAP(VARCHAR, STRUCT(path VARCHAR, "rows" BIGINT)[])'
+    });
+
+SET VARIABLE assets_files = (
+    SELECT list_transform(tables['assets'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE segments_files = (
+    SELECT list_transform(tables['segments'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE summaries_files = (
+    SELECT list_transform(tables['summaries'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE answers_files = (
+    SELECT list_transform(tables['answers'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE failures_files = (
+    SELECT list_transform(tables['failures'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE runs_files = (
+    SELECT list_transform(tables['runs'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+
+-- Every row ever published, of all recipes and of files since deleted.
+CREATE OR REPLACE TEMP VIEW assets AS
+    SELECT * FROM read_parquet(getvariable('assets_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_segments AS
+    SELECT * FROM read_parquet(getvariable('segments_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_summaries AS
+    SELECT * FROM read_parquet(getvariable('summaries_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_answers AS
+    SELECT * FROM read_parquet(getvariable('answers_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_failures AS
+    SELECT * FROM read_parquet(getvariable('failures_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW runs AS
+    SELECT * FROM read_parquet(getvariable('runs_files'), union_by_name = true);
+
+CREATE OR REPLACE TEMP VIEW current_assets AS
+    SELECT * FROM assets WHERE status <> 'deleted';
+
+-- The same bytes under several paths are one document: its pages appear once, with all its paths.
+CREATE OR REPLACE TEMP VIEW current_content AS
+    SELECT asset_id, min(uri) AS uri, list(uri ORDER BY uri) AS uris, arg_min(title, uri) AS title,
+           arg_min(kind, uri) AS asset_kind, max(read_recipe_id) AS read_recipe_id,
+           max(summary_recipe_id) AS summary_recipe_id,
+           list_distinct(flatten(list(coalesce(answer_recipe_ids, [])))) AS answer_recipe_ids
+    FROM current_assets WHERE asset_id IS NOT NULL GROUP BY asset_id;
+
+CREATE OR REPLACE TEMP VIEW pages AS
+    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, start_s, end_s)
+    FROM all_segments AS segments
+    JOIN current_content AS content
+      ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
+    WHERE segments.kind = 'page';
+
+CREATE OR REPLACE TEMP VIEW shots AS
+    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, page_number)
+    FROM all_segments AS segments
+    JOIN current_content AS content
+      ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
+    WHERE segments.kind = 'shot';
+
+-- One row a file, its summary beside it.
+CREATE OR REPLACE TEMP VIEW documents AS
+    SELECT assets.uri, assets.asset_id, assets.kind, assets.title, assets.page_count, assets.size, assets.modified_at,
+           assets.status, assets.reason, summaries.summary, summaries.method, summaries.key_points, summaries.model
+    FROM current_assets AS assets
+    LEFT JOIN all_summaries AS summaries
+      ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id
+    WHERE assets.kind IN ('pdf', 'image');
+
+CREATE OR REPLACE TEMP VIEW videos AS
+    SELECT assets.uri, assets.asset_id, assets.title, assets.duration_s, assets.width_px, assets.height_px, assets.fps,
+           assets.codec, assets.size, assets.modified_at, assets.status, assets.reason, summaries.summary,
+           summaries.method, summaries.key_points, summaries.model
+    FROM current_assets AS assets
+    LEFT JOIN all_summaries AS summaries
+      ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id
+    WHERE assets.kind = 'video';
+
+CREATE OR REPLACE TEMP VIEW current_answers AS
+    SELECT content.uri, content.uris, content.title, answers.*
+    FROM all_answers AS answers
+    JOIN current_content AS content
+      ON content.asset_id = answers.asset_id AND list_contains(content.answer_recipe_ids, answers.recipe_id);
+
+-- What stands between the archive and completeness today: failures of present files under present recipes.
+CREATE OR REPLACE TEMP VIEW failures AS
+    SELECT failed.* FROM all_failures AS failed
+    WHERE (failed.asset_id IS NULL AND NOT EXISTS (
+               SELECT 1 FROM assets WHERE assets.uri = failed.uri AND assets.status IN ('deleted', 'done', 'partial')))
+       OR EXISTS (
+               SELECT 1 FROM current_content AS content
+               WHERE content.asset_id = failed.asset_id
+                 AND (failed.recipe_id IS NULL
+                      OR failed.recipe_id IN (content.read_recipe_id, content.summary_recipe_id)
+                      OR list_contains(content.answer_recipe_ids, failed.recipe_id)));
+
+CREATE OR REPLACE TEMP VIEW cost_by_run AS
+    SELECT run_id, started_at, finished_at, segments.done AS pages, segments.failed AS pages_failed,
+           input_tokens, output_tokens, busy_seconds, idle_seconds,
+           busy_seconds / nullif(busy_seconds + idle_seconds, 0) AS busy_share,
+           segments.done / nullif(date_diff('millisecond', started_at, finished_at) / 1000.0, 0) AS pages_per_second,
+           cost
+    FROM runs ORDER BY run_id;
