@@ -19,7 +19,7 @@ from pipeline.failures import RETRYABLE, Reason
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import failure_row
-from pipeline.sources import SourceFile, UnlistedInput, kind_of_name, list_sources
+from pipeline.sources import SourceFile, UnlistedInput, kind_of_name, list_sources, redact
 from pipeline.work import PageUnit, WorkArea
 from schemas.tables import ASSETS
 
@@ -51,10 +51,14 @@ UNITS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files under the inputs, and the inputs that could not be listed."""
+    """The files under the inputs, and the inputs that could not be listed.
+
+    ``complete_inputs`` are those listed to the end: only under them does a missing file mean a deleted one.
+    """
 
     files: pa.Table
     unlisted: tuple[UnlistedInput, ...]
+    complete_inputs: tuple[str, ...]
 
 
 def list_files(config: RunConfig) -> Listing:
@@ -76,7 +80,9 @@ def list_files(config: RunConfig) -> Listing:
             chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
             rows = []
     chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
-    return Listing(pa.Table.from_batches(chunks, schema=LISTED), tuple(unlisted))
+    broken = {item.uri for item in unlisted}
+    complete = tuple(item for item in config.inputs if redact(item) not in broken)
+    return Listing(pa.Table.from_batches(chunks, schema=LISTED), tuple(unlisted), complete)
 
 
 def _listed_row(found: SourceFile, kind: str | None, skipped: bool) -> dict[str, Any]:
@@ -114,6 +120,7 @@ def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool
             SELECT 1 FROM published_assets AS known
             WHERE known.uri = listed.uri AND known.etag = listed.etag
               AND known.status NOT IN ('deleted', 'skipped')
+              AND NOT (known.status = 'pending' AND known.asset_id IS NULL)
               AND NOT (known.status = 'failed' AND known.asset_id IS NULL AND list_contains($1, known.reason)))
           AND NOT EXISTS (
             SELECT 1 FROM identified WHERE identified.uri = listed.uri AND identified.etag = listed.etag)
@@ -139,7 +146,8 @@ def resolve_files(ledger: Ledger) -> None:
             SELECT * FROM looked_into
             UNION ALL BY NAME
             SELECT * FROM published_assets
-            WHERE status NOT IN ('deleted', 'skipped') AND uri NOT IN (SELECT uri FROM looked_into)
+            WHERE status NOT IN ('deleted', 'skipped') AND (asset_id IS NOT NULL OR status = 'failed')
+              AND uri NOT IN (SELECT uri FROM looked_into)
         )
         SELECT listed.uri, listed.etag, listed.size, listed.modified_at, listed.skipped, listed.named_kind,
                known.* EXCLUDE (uri, etag, size, modified_at, status, reason),

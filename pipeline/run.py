@@ -106,7 +106,7 @@ class Run:
         ledger = Ledger(manifest, work)
         try:
             self._compute(ledger, listing)
-            return self._publish(ledger, manifest)
+            return self._publish(ledger, manifest, listing)
         finally:
             ledger.close()
 
@@ -196,7 +196,7 @@ class Run:
 
     # Publishing.
 
-    def _publish(self, ledger: Ledger, before: Manifest) -> Outcome:
+    def _publish(self, ledger: Ledger, before: Manifest, listing: plan.Listing) -> Outcome:
         work = ledger.work
         after = publish_results(work, before, self.run_id)
         looked_into = set(plan.identified_files(work)["uri"].to_pylist())
@@ -205,7 +205,7 @@ class Run:
             table = failures if failures is not None else read_published(work.store, before, "failures")
             after = replace_table(work.store, after, "failures", table, self.run_id)
         ledger.advance(after, WorkArea(work.store, work.generation + 1))
-        assets = take_snapshot(ledger, self.config.inputs, self.recipes, self.config.tasks, self.run_id)
+        assets = take_snapshot(ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id)
         if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
             after = replace_table(work.store, after, "assets", assets, self.run_id)
         books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets)

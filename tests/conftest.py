@@ -1,9 +1,12 @@
-"""Shared fixtures. Tests that read the corpus skip where a checkout has none beside it."""
+"""Shared fixtures: documents drawn in the test, a local Ray for the session, and the corpus where there is one."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pymupdf
 import pytest
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -15,3 +18,43 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("no corpus beside this checkout")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """One Ray for all tests that need one: starting it costs more than they do."""
+    import ray
+
+    import pipeline.session  # sets what Ray reads at import
+
+    assert pipeline.session.NO_PROGRESS_TIMEOUT_S > 0
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=200 << 20,
+    )
+    yield
+    ray.shutdown()
+
+
+PdfMaker = Callable[..., Path]
+
+
+@pytest.fixture
+def make_pdf() -> PdfMaker:
+    """``make_pdf(path, [text of page 1, text of page 2 …])``."""
+
+    def make(path: Path, pages: list[str], **save: object) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = pymupdf.open()
+        for words in pages:
+            page = document.new_page()
+            if words:
+                page.insert_textbox(pymupdf.Rect(60, 60, 540, 780), words, fontsize=11)
+        document.save(path, no_new_id=True, **save)
+        document.close()
+        return path
+
+    return make

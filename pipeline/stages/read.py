@@ -84,7 +84,8 @@ class ReadActor:
     def _prepare_ahead(self, rows: list[dict[str, Any]]) -> Iterator[Prepared]:
         """Units in order, the next ones being prepared meanwhile.
 
-        A unit tried before is prepared alone: if it takes the worker down again, its neighbours are not blamed.
+        In a block that took a worker down before, each unit is prepared alone: if one does so again, its neighbours
+        are not blamed.
         """
         waiting: deque[Future[Prepared]] = deque()
         coming = iter(rows)
@@ -93,10 +94,14 @@ class ReadActor:
             for row in islice(coming, max(0, depth - len(waiting))):
                 waiting.append(self._ahead.submit(self._prepare, row))
 
+        ahead = 0
+        tried_before = False
         fill(1)
         while waiting:
             prepared = waiting.popleft().result()
-            fill(0 if prepared.attempt > 1 else UNITS_AHEAD)
+            tried_before = tried_before or prepared.attempt > 1
+            ahead = 0 if tried_before else UNITS_AHEAD if prepared.attempt == 1 else ahead
+            fill(ahead)
             yield prepared
             fill(1)
 

@@ -1,0 +1,158 @@
+"""Decode children under fire: they crash, hang, bloat and are killed, and only the page they were at is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import faults
+import pymupdf
+import pytest
+
+from pipeline.decode.children import ChildDiedError, ChildLimits, DecodeChildren
+from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.failures import Failure, Reason
+
+FAST = DecodeSettings(layout="fast")
+
+
+@pytest.fixture
+def children() -> Any:
+    pool = DecodeChildren(1, ChildLimits(memory_bytes=1 << 30, seconds_per_page=5.0))
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(autouse=True)
+def _children_find_the_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def test_a_child_needs_neither_ray_nor_torch(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one"])
+    children.decode(path, "pdf", 1, 1, DecodeSettings(layout="full"))
+    loaded = children.call(faults.loaded_modules)
+    assert "pymupdf" in loaded
+    assert not {"ray", "torch", "transformers"} & set(loaded)
+
+
+def test_a_child_cannot_grow_past_its_limit(children: DecodeChildren) -> None:
+    assert children.call(faults.bloat, 10 << 20) == 10 << 20
+    with pytest.raises(ChildDiedError):
+        children.call(faults.bloat, 4 << 30)
+    assert children.call(faults.bloat, 1) == 1, "the next request gets a fresh child"
+
+
+def test_crash_and_hang_are_told_apart(children: DecodeChildren) -> None:
+    with pytest.raises(ChildDiedError) as crashed:
+        children.call(faults.crash)
+    assert crashed.value.reason is Reason.DECODE_CRASHED
+    assert "SIGSEGV" in crashed.value.how
+    short = DecodeChildren(1, ChildLimits(seconds_per_page=0.2))
+    short.call(faults.bloat, 1)  # started: its deadline now holds
+    with pytest.raises(ChildDiedError) as hung:
+        short.call(faults.sleep, 60)
+    assert hung.value.reason is Reason.DECODE_TIMEOUT
+    short.close()
+
+
+def test_a_killed_child_costs_nothing(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 7)])
+    children.decode(path, "pdf", 1, 1, FAST)
+    for pid in children.pids():
+        os.kill(pid, signal.SIGKILL)
+    pages = children.decode(path, "pdf", 1, 6, FAST)
+    assert [page.page_number for page in pages if isinstance(page, DecodedPage)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_page_that_crashes_the_decoder_costs_that_page(tmp_path: Path, make_pdf: Any, monkeypatch: Any) -> None:
+    # The child imports a stand-in for the page decoder that dies on page 3, through its PYTHONPATH.
+    stand_in = tmp_path / "site"
+    stand_in.mkdir()
+    (stand_in / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if sys.argv[:1] and 'worker' in ' '.join(sys.orig_argv):\n"
+        "    import pipeline.decode.pdf as pdf\n"
+        "    real = pdf.decode_pdf_page\n"
+        "    def dying(document, number, settings):\n"
+        "        if number == 3:\n"
+        "            os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "        return real(document, number, settings)\n"
+        "    pdf.decode_pdf_page = dying\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(stand_in))
+    pool = DecodeChildren(1, ChildLimits())
+    path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 6)])
+    pages = pool.decode(path, "pdf", 1, 5, FAST, "a.pdf")
+    pool.close()
+    assert [page.page_number for page in pages] == [1, 2, 3, 4, 5]
+    [failed] = [page for page in pages if isinstance(page, FailedPage)]
+    assert failed.page_number == 3
+    assert failed.failure.reason is Reason.DECODE_CRASHED
+    assert "a.pdf page 3" in failed.failure.message
+
+
+def test_children_end_with_their_parent(tmp_path: Path) -> None:
+    import subprocess
+
+    program = (
+        "from pipeline.decode.children import *; import time\n"
+        "pool = DecodeChildren(1, ChildLimits()); pool.call(len, 'x')\n"
+        "print(pool.pids()[0], flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < until:
+        if "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
+            break
+        time.sleep(0.05)
+    else:
+        assert not Path(f"/proc/{child}").exists()
+    parent.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("page.pdf", b"<html><body>not a PDF</body></html>", Reason.TYPE_MISMATCH),
+        ("film.pdf", b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100, Reason.TYPE_MISMATCH),
+        ("torn.pdf", b"%PDF-1.7\n1 0 obj\n<</Type/Catalog", Reason.DAMAGED_FILE),
+        ("torn.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Reason.DAMAGED_FILE),
+    ],
+)
+def test_what_is_no_document_is_told(
+    children: DecodeChildren, tmp_path: Path, name: str, content: bytes, reason: Reason
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Failure) as told:
+        children.probe(tmp_path / name, name)
+    assert told.value.reason is reason
+    assert name in told.value.message
+
+
+def test_passwords_are_tried_in_turn(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(
+        tmp_path / "a.pdf", ["secret"], encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="sesame", owner_pw="x"
+    )
+    for passwords, opens in (((), False), (("wrong",), False), (("wrong", "sesame"), True)):
+        pool = DecodeChildren(1, ChildLimits(), passwords)
+        try:
+            if opens:
+                assert pool.probe(path, "a.pdf").page_count == 1
+                [page] = pool.decode(path, "pdf", 1, 1, FAST)
+                assert isinstance(page, DecodedPage)
+            else:
+                with pytest.raises(Failure) as told:
+                    pool.probe(path, "a.pdf")
+                assert told.value.reason is Reason.PASSWORD_REQUIRED
+                assert "sesame" not in str(told.value)
+        finally:
+            pool.close()

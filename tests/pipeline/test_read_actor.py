@@ -1,0 +1,147 @@
+"""The read actor where the model misbehaves: it raises, it takes its process down, the output cannot be written."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from model.fake import FakeReplica
+from model.protocol import PageInput, Reading
+from pipeline.decode.children import ChildLimits
+from pipeline.decode.pages import DecodeSettings
+from pipeline.plan import UNITS
+from pipeline.rows import Provenance
+from pipeline.stages import read
+from pipeline.stages.read import ReadActor, ReadJob
+from pipeline.store import OutputStore
+from pipeline.watchdog import EXIT_CODE, deadline
+from pipeline.work import WorkArea
+
+
+class Misbehaving(FakeReplica):
+    """Raises on pages that say ``raise``, ends the process on pages that say ``die``."""
+
+    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
+        words = " ".join(block.text for page in pages if page.layer for block in page.layer.blocks)
+        if "die" in words:
+            os._exit(9)
+        if "raise" in words:
+            raise RuntimeError("no such weight")
+        return super().read(pages)
+
+
+def job(output: Path) -> ReadJob:
+    return ReadJob(
+        WorkArea(OutputStore(str(output)), 1),
+        "fake",
+        Provenance("recipe", "run", "fake@1"),
+        DecodeSettings(layout="fast"),
+        str(output / "spool"),
+        1 << 30,
+        ChildLimits(),
+        (),
+        60.0,
+    )
+
+
+def block(path: Path, pages: int, pages_per_unit: int) -> pa.Table:
+    status = path.stat()
+    asset = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = [
+        {
+            "uri": str(path),
+            "etag": f"{status.st_size}-{status.st_mtime_ns}",
+            "size": status.st_size,
+            "asset_id": asset,
+            "kind": "pdf",
+            "first": first,
+            "last": min(pages, first + pages_per_unit - 1),
+        }
+        for first in range(1, pages + 1, pages_per_unit)
+    ]
+    return pa.Table.from_pylist(rows, schema=UNITS)
+
+
+def committed(output: Path, part: str) -> list[dict[str, Any]]:
+    paths = sorted((output / "_work" / "000001" / part).rglob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.fixture
+def misbehave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "load_replica", lambda name: Misbehaving())
+
+
+@pytest.mark.usefixtures("misbehave")
+def test_a_page_that_the_model_cannot_read_costs_that_page_alone(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "raise", "three", "four"])
+    [result] = ReadActor(job(tmp_path / "out"))(block(path, 4, 4)).to_pylist()
+    assert (result["done"], result["failed"]) == (3, 1)
+    assert [row["segment"] for row in committed(tmp_path / "out", "segments")] == [1, 3, 4]
+    [failure] = committed(tmp_path / "out", "failures")
+    assert (failure["segment"], failure["stage"], failure["reason"]) == (2, "read", "model_error")
+    assert "no such weight" in failure["message"]
+    assert "a.pdf page 2" in failure["message"]
+
+
+def _act(job_: ReadJob, units: pa.Table) -> None:
+    read.load_replica = lambda name: Misbehaving()  # type: ignore[assignment]
+    ReadActor(job_)(units)
+
+
+def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two", "die", "four", "five", "six"])
+    units = block(path, 6, 1)
+    context = multiprocessing.get_context("spawn")
+    deaths = 0
+    while True:  # as Ray does: the same block again in a fresh worker
+        worker = context.Process(target=_act, args=(job(tmp_path / "out"), units))
+        worker.start()
+        worker.join(60)
+        if worker.exitcode == 0:
+            break
+        assert worker.exitcode == 9
+        deaths += 1
+    assert deaths == 3
+    assert [row["segment"] for row in committed(tmp_path / "out", "segments")] == [1, 2, 4, 5, 6]
+    [failure] = committed(tmp_path / "out", "failures")
+    assert (failure["segment"], failure["reason"], failure["attempts"]) == (3, "worker_died", 3)
+
+
+@pytest.mark.usefixtures("misbehave")
+def test_a_file_that_changed_since_it_was_planned_is_not_read(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one"])
+    units = block(path, 1, 1)
+    make_pdf(path, ["another text, and longer"])
+    ReadActor(job(tmp_path / "out"))(units)
+    assert committed(tmp_path / "out", "segments") == []
+    assert [row["reason"] for row in committed(tmp_path / "out", "failures")] == ["changed_during_run"]
+
+
+@pytest.mark.usefixtures("misbehave")
+def test_an_output_that_cannot_be_written_is_told_and_nothing_is_claimed(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
+    (tmp_path / "out").write_text("a file where the folder should be")
+    results = ReadActor(job(tmp_path / "out"))(block(path, 2, 1)).to_pylist()
+    assert [row["done"] for row in results] == [0, 0]
+    assert all("NotADirectoryError" in row["output_error"] for row in results)
+
+
+def _hang() -> None:
+    with deadline(0.2, "reading x.pdf"):
+        multiprocessing.Event().wait(30)
+
+
+def test_work_that_hangs_ends_its_process() -> None:
+    worker = multiprocessing.get_context("spawn").Process(target=_hang)
+    worker.start()
+    worker.join(30)
+    assert worker.exitcode == EXIT_CODE

@@ -1,0 +1,126 @@
+"""Text layers as blocks: order, boxes on turned pages, headings, tables, words and letters put right."""
+
+from __future__ import annotations
+
+import pymupdf
+import pytest
+
+from model.embedded.markdown import to_markdown
+from pipeline.decode.lines import clean, join_lines
+from pipeline.decode.pages import DecodeSettings, Layout
+from pipeline.decode.pdf import decode_pdf_page
+from pipeline.decode.text_layer import extract_text_layer
+from pipeline.failures import Failure, Reason
+
+LEFT = [f"Left column sentence {n} runs along in its narrow column until it ends." for n in range(6)]
+RIGHT = [f"Right column sentence {n} comes after all that stands on the left." for n in range(6)]
+
+
+def two_columns() -> pymupdf.Page:
+    page = pymupdf.open().new_page()
+    page.insert_textbox(pymupdf.Rect(60, 40, 540, 80), "A title over both columns", fontsize=20)
+    page.insert_textbox(pymupdf.Rect(60, 100, 290, 780), "\n\n".join(LEFT), fontsize=10)
+    page.insert_textbox(pymupdf.Rect(310, 100, 540, 780), "\n\n".join(RIGHT), fontsize=10)
+    return page
+
+
+@pytest.mark.parametrize("layout", ["fast", "full"])
+def test_columns_are_read_one_after_the_other(layout: Layout) -> None:
+    text = to_markdown(extract_text_layer(two_columns(), layout).blocks)
+    places = [text.index(part) for part in ("A title", *(s[:22] for s in LEFT), *(s[:23] for s in RIGHT))]
+    assert places == sorted(places)
+    assert text.lstrip().startswith("#")
+
+
+@pytest.mark.parametrize("layout", ["fast", "full"])
+@pytest.mark.parametrize("turn", [0, 180])
+def test_boxes_are_where_the_words_are_on_the_upright_page(layout: Layout, turn: int) -> None:
+    page = pymupdf.open().new_page(width=600, height=800)
+    page.insert_text((60, 100), "Only these words stand here, near the top left corner.", fontsize=12)
+    page.set_rotation(turn)
+    [block] = [block for block in extract_text_layer(page, layout).blocks if block.text]
+    assert block.bbox is not None
+    middle = ((block.bbox.x0 + block.bbox.x1) / 2, (block.bbox.y0 + block.bbox.y1) / 2)
+    expected = (0.36, 0.12) if turn == 0 else (0.64, 0.88)
+    assert middle == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("turn", [90, 270])
+def test_a_page_whose_words_run_up_or_down_is_turned_upright(turn: int) -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=600, height=800)
+    page.insert_text((60, 100), "Words that would run along the side of the page as it is stored.", fontsize=12)
+    page.set_rotation(turn)
+    decoded = decode_pdf_page(document, 1, DecodeSettings(layout="fast", dpi=72))
+    assert (decoded.width_px, decoded.height_px, decoded.rotation) == (600, 800, 0)
+    assert decoded.layer is not None
+    box = decoded.layer.blocks[0].bbox
+    assert box is not None
+    assert box.x1 - box.x0 > box.y1 - box.y0
+
+
+def test_full_layout_finds_tables_and_leaves_furniture_out() -> None:
+    page = pymupdf.open().new_page()
+    page.insert_text((60, 30), "Harbour Board, Accounts 1931", fontsize=8)
+    page.insert_textbox(pymupdf.Rect(60, 80, 540, 120), "Receipts", fontsize=18)
+    page.insert_textbox(pymupdf.Rect(60, 120, 540, 200), "The receipts of the year are given below. " * 4, fontsize=10)
+    rows = [("Quarter", "Dues", "Rents"), ("First", "120", "31"), ("Second", "98", "30"), ("Third", "140", "29")]
+    for r, row in enumerate(rows):
+        for c, cell in enumerate(row):
+            box = pymupdf.Rect(60 + 150 * c, 220 + 20 * r, 210 + 150 * c, 240 + 20 * r)
+            page.draw_rect(box)
+            page.insert_text((box.x0 + 4, box.y1 - 6), cell, fontsize=10)
+    page.insert_text((290, 820), "17", fontsize=8)
+    text = to_markdown(extract_text_layer(page, "full").blocks)
+    assert "<table>" in text
+    assert "140" in text
+    assert "# Receipts" in text
+    assert "17" not in text.split()
+    assert "Harbour Board, Accounts 1931" not in text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("We thank J´an Min´aˇc", "We thank Ján Mináč"),
+        ("‘‘responsibility’’", "“responsibility”"),
+        ("na¨ıve", "naïve"),
+        ("a ˆ b", "a ˆ b"),
+    ],
+)
+def test_letters_are_put_right(raw: str, text: str) -> None:
+    assert clean(raw) == text
+
+
+def test_words_broken_at_line_ends_are_made_whole() -> None:
+    assert join_lines(["a transna-", "tional com-", "pany"]) == "a transnational company"
+    assert join_lines(["North-", "South"]) == "North- South"
+    assert join_lines(["水位上涨", "通知"]) == "水位上涨通知"
+
+
+def test_a_drop_cap_goes_before_its_word() -> None:
+    page = pymupdf.open().new_page()
+    page.insert_text((60, 128), "O", fontsize=34)
+    for n, line in enumerate(
+        ["ver the past three decades the pressure has grown,", "and with it the number of those", "who feel it."]
+    ):
+        page.insert_text((90, 106 + 11 * n), line, fontsize=10)
+    text = " ".join(block.text for block in extract_text_layer(page, "full").blocks)
+    assert "Over the past three decades" in text
+
+
+def test_a_torn_page_is_lost_not_blank() -> None:
+    document = pymupdf.open()
+    for n in range(2):
+        document.new_page().insert_text((60, 100), f"Page {n} with words.")
+    whole = document.tobytes(no_new_id=True)
+    content = document[1].get_contents()[0]
+    start = whole.index(f"{content} 0 obj".encode())
+    torn = whole[:start] + whole[whole.index(b"endobj", start) + 6 :]  # the object is gone, the cross references lie
+    with pymupdf.open(stream=torn, filetype="pdf") as damaged:
+        first = decode_pdf_page(damaged, 1, DecodeSettings(layout="fast"))
+        assert first.layer is not None
+        assert first.layer.blocks[0].text == "Page 0 with words."
+        with pytest.raises(Failure) as told:
+            decode_pdf_page(damaged, 2, DecodeSettings(layout="fast"))
+        assert told.value.reason is Reason.DAMAGED_FILE
