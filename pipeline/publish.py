@@ -74,13 +74,16 @@ class TableWriter:
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in tables of a row group's size: by rows, or by bytes where rows are large."""
     held: list[pa.Table] = []
+    rows = size = 0
     for table in tables:
         held.append(table)
-        if sum(t.num_rows for t in held) >= ROW_GROUP_ROWS or sum(t.nbytes for t in held) >= ROW_GROUP_BYTES:
-            yield pa.concat_tables(held)
-            held = []
-    if any(table.num_rows for table in held):
-        yield pa.concat_tables(held)
+        rows += table.num_rows
+        size += table.nbytes
+        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
+            yield pa.concat_tables(held).combine_chunks()
+            held, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def publish_results(work: WorkArea, manifest: Manifest, run_id: str) -> Manifest:

@@ -15,12 +15,12 @@ import numpy as np
 
 from model.protocol import Box, RgbImage
 
-SETTINGS: Final = {"engine": "rapidocr", "weights": "PP-OCRv6-small", "settings": "cls off, batch 1, width 48"}
+SETTINGS: Final = {"engine": "rapidocr", "weights": "PP-OCRv6-small", "settings": "cls off, batch 1, width 240"}
 _PARAMS: Final = {
     "Global.use_cls": False,
     "Global.log_level": "error",
     "Rec.rec_batch_num": 1,
-    "Rec.rec_img_shape": [3, 48, 48],
+    "Rec.rec_img_shape": [3, 48, 240],
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
     "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,

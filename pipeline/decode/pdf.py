@@ -7,7 +7,6 @@ layout up to a second.
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 import numpy as np
 import pymupdf
@@ -19,8 +18,6 @@ from pipeline.decode.text_layer import extract_text_layer
 from pipeline.failures import Failure, Reason
 
 POINTS_PER_INCH = 72.0
-_TURNS = {(1, 0): 0, (0, -1): 90, (-1, 0): 180, (0, 1): 270}  # the page's turn at which a line of this direction stands
-_MOST = 0.8
 SCAN_SIDE = 2000  # pixels; a small page scanned finely is drawn up to this size
 
 
@@ -33,9 +30,8 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
     try:
         page = _load(document, page_number)
         _refuse_lost(document, page)
-        turn_upright(page)
+        layer = extract_text_layer(page, settings.layout)  # which may turn the page upright
         scale, width, height = _fitted(page, settings)
-        layer = extract_text_layer(page, settings.layout)
         read_from_picture = layer.verdict != "usable" or layer.needs_image
         if read_from_picture:
             scale = max(scale, _scan_scale(page, settings))
@@ -97,21 +93,6 @@ def _inherit(document: pymupdf.Document, xref: int, name: str) -> None:
         if kind != "xref":
             return
         node, steps = int(parent.split()[0]), steps + 1
-
-
-def turn_upright(page: pymupdf.Page) -> None:
-    """Turn a page whose text layer runs up or down it, as exports of landscape tables do; the file stays as it is."""
-    quarter: Counter[int] = Counter()
-    for block in page.get_text("dict", flags=pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES)["blocks"]:
-        for line in block["lines"]:
-            across, down = (round(part) for part in line["dir"])
-            if line["wmode"] == 0 and (across, down) in _TURNS:
-                quarter[_TURNS[across, down]] += sum(len(span["text"]) for span in line["spans"])
-    if not quarter:
-        return
-    wanted, letters = quarter.most_common(1)[0]
-    if letters >= _MOST * quarter.total() and (wanted - page.rotation) % 180 == 90:
-        page.set_rotation(wanted)
 
 
 def _refuse_lost(document: pymupdf.Document, page: pymupdf.Page) -> None:

@@ -22,6 +22,8 @@ from pipeline.decode.pages import Layout
 
 _FLAGS = pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES
 _DRAWN = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
+_TURNS = {(1, 0): 0, (0, -1): 90, (-1, 0): 180, (0, 1): 270}  # a line's direction → the turn at which it stands
+_MOST = 0.8  # of the letters
 HEADING_SIZE = 1.15  # times the page's body size
 MARGIN = 0.08  # where running headers and footers stand
 KEPT_SHARE = 0.6  # of the layer's characters that full layout must keep
@@ -29,8 +31,12 @@ PICTURE_WITH_WORDS = 0.08  # share of the page from which a picture is worth rea
 
 
 def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
-    """The text layer of a page. Boxes are shares of the upright page."""
+    """The text layer of a page. Boxes are shares of the upright page.
+
+    A page whose words run up or down it, as exports of landscape tables do, is turned upright first, in memory.
+    """
     content = page.get_text("dict", flags=_FLAGS)
+    _turn_upright(page, content)
     spans = [span for block in content["blocks"] for line in block.get("lines", ()) for span in line["spans"]]
     text = "\n".join(
         "".join(span["text"] for span in line["spans"])
@@ -50,6 +56,20 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
         blocks = _fast_blocks(page, content, respaced_spans(page, text))
     needs_image = judgement.verdict == "usable" and coverage >= PICTURE_WITH_WORDS
     return TextLayer(judgement.verdict, judgement.reason, blocks, judgement.language, needs_image)
+
+
+def _turn_upright(page: pymupdf.Page, content: dict[str, Any]) -> None:
+    quarter: Counter[int] = Counter()
+    for block in content["blocks"]:
+        for line in block.get("lines", ()):
+            direction = (round(line["dir"][0]), round(line["dir"][1]))
+            if line["wmode"] == 0 and direction in _TURNS:
+                quarter[_TURNS[direction]] += sum(len(span["text"]) for span in line["spans"])
+    if not quarter:
+        return
+    wanted, letters = quarter.most_common(1)[0]
+    if letters >= _MOST * quarter.total() and (wanted - page.rotation) % 180 == 90:
+        page.set_rotation(wanted)
 
 
 def picture_coverage(page: pymupdf.Page) -> float:

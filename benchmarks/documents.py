@@ -1,0 +1,167 @@
+"""The document pipeline measured beside plain loops over the same libraries, on archives that it draws itself.
+
+    python benchmarks/documents.py [--quick] [--only overhead,scans,replan,memory]
+
+overhead  Born-digital pages: CPU seconds of all processes of a run (driver, Ray, actors, decode children) beside a
+          plain loop in one process that extracts the same (text, boxes, gate, Markdown). A run over one document is
+          taken off as start-up, so the share is of the cost of each further page. With fast, then with full layout.
+scans     Scanned pages a second on all cores beside a plain loop over RapidOCR with its own settings, in the same run;
+          start-up left out on both sides; the likeness of the two texts is reported beside.
+replan    The same command again on a finished archive of 2,000 and 20,000 files (fake replica): files planned a second
+          of wall time with start-up in it, and the driver's peak memory.
+memory    Peak memory of the driver and of the largest actor over PDFs of 250 and 2,000 pages (fake replica).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import plain_loops
+from benchmarks.measure import PROJECT, Measured, run_measured
+from pipeline.versions import versions
+
+PARTS = ("overhead", "scans", "replan", "memory")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+WORDS = (
+    "The board resolved that the dredging of the outer harbour be carried on through the winter and that the cost be "
+    "met from the reserve which stood at the end of the year somewhat higher than had been expected in the spring "
+).split()
+
+
+def draw_pdf(path: Path, pages: int, seed: int) -> None:
+    """Born-digital pages of some 2,700 characters each, no two alike."""
+    document = pymupdf.open()
+    for number in range(pages):
+        page = document.new_page()
+        page.insert_text((60, 60), f"Section {seed}.{number}", fontsize=16)
+        paragraphs = (_prose(seed + number + part, 90) for part in range(5))
+        page.insert_textbox(pymupdf.Rect(60, 80, 540, 790), "\n\n".join(paragraphs), fontsize=9.5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document.save(path, deflate=True)
+
+
+def _prose(seed: int, words: int) -> str:
+    return " ".join(WORDS[(seed * 7 + n * (1 + seed % 5)) % len(WORDS)] for n in range(words)).capitalize() + "."
+
+
+def extract(archive: Path, output: Path, *options: str) -> Measured:
+    """One run of the job, reading alone unless told otherwise."""
+    base = ["jobs/extract_docs.py", "--input", str(archive), "--output", str(output), "--tasks", "read"]
+    return run_measured([*base, *options], ENVIRONMENT)
+
+
+def overhead(scratch: Path, quick: bool) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for layout, documents, pages in (("fast", 10 if quick else 25, 80), ("full", 2, 20 if quick else 40)):
+        small, large = scratch / f"one-{layout}", scratch / f"many-{layout}"
+        draw_pdf(small / "0.pdf", pages, 0)
+        for number in range(documents):
+            draw_pdf(large / f"{number}.pdf", pages, 1000 * number)
+        options = ("--layout", layout, "--model", "embedded")
+        one = extract(small, scratch / f"out-one-{layout}", *options)
+        many = extract(large, scratch / f"out-many-{layout}", *options)
+        further = (documents - 1) * pages
+        ours = (many.cpu_seconds - one.cpu_seconds) / further
+        plain = _plain(["layer", layout, str(large)])["cpu_seconds"] / (documents * pages)
+        name = "" if layout == "fast" else "_full_layout"
+        figures[f"overhead_share{name}"] = round(ours / plain - 1, 3)
+        figures[f"pages{name}"] = documents * pages
+        figures[f"plain_pages_per_cpu_s{name}"] = round(1 / plain, 1)
+        figures[f"pipeline_pages_per_cpu_s{name}"] = round(1 / ours, 1)
+        figures[f"startup_cpu_s{name}"] = round(one.cpu_seconds - pages * ours, 1)
+    return figures
+
+
+def scans(scratch: Path, quick: bool) -> dict[str, Any]:
+    born, archive = scratch / "born.pdf", scratch / "scans"
+    pages = 8 if quick else 16
+    draw_pdf(born, pages, 5)
+    archive.mkdir()
+    with pymupdf.open(born) as source, pymupdf.open() as scanned:
+        for page in source:
+            sheet = scanned.new_page(width=page.rect.width, height=page.rect.height)
+            sheet.insert_image(sheet.rect, pixmap=page.get_pixmap(dpi=144, colorspace=pymupdf.csGRAY))
+        scanned.save(archive / "scan.pdf", deflate=True)
+    plain = _plain(["rapidocr", str(archive / "scan.pdf")])
+    replicas = os.cpu_count() or 1
+    extract(archive, scratch / "out-scans", "--pages-per-unit", "1", "--replicas", str(replicas))
+    ours = plain_loops.published_speed(scratch / "out-scans", warm_up=replicas)
+    likeness = plain_loops.likeness(plain["texts"], ours["texts"])
+    return {
+        "scan_speedup_vs_rapidocr": round(ours["pages_per_s"] / plain["pages_per_s"], 2),
+        "scan_pages_per_s": round(ours["pages_per_s"], 3),
+        "rapidocr_pages_per_s": round(plain["pages_per_s"], 3),
+        "scan_text_likeness": round(likeness, 4),
+        "scan_pages": pages,
+    }
+
+
+def replan(scratch: Path, quick: bool) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for files in (200, 2000) if quick else (2000, 20000):
+        archive, output = scratch / f"files-{files}", scratch / f"out-{files}"
+        for number in range(files):
+            folder = archive / f"{number // 1000:03d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.pdf").write_bytes(plain_loops.tiny_pdf(f"Letter number {number} of the archive"))
+        options = ("--model", "fake", "--layout", "fast")
+        first = extract(archive, output, *options)
+        again = extract(archive, output, *options)
+        figures[f"first_run_s_{files}"] = round(first.wall_seconds, 1)
+        figures[f"replan_s_{files}"] = round(again.wall_seconds, 2)
+        figures[f"replan_files_per_s_{files}"] = round(files / again.wall_seconds)
+        figures[f"replan_driver_peak_mb_{files}"] = round(again.peak_mb["driver"])
+    return figures
+
+
+def memory(scratch: Path, quick: bool) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for pages in (100, 400) if quick else (250, 2000):
+        archive = scratch / f"pages-{pages}"
+        draw_pdf(archive / "one.pdf", pages, 3)
+        seen = extract(archive, scratch / f"out-pages-{pages}", "--model", "fake", "--tasks", "read,summarize")
+        last = {"driver_peak_mb": round(seen.peak_mb["driver"]), "actor_peak_mb": round(seen.peak_mb["actor"])}
+        figures |= {f"{key}_{pages}": value for key, value in last.items()} | last
+        figures[f"decoder_peak_mb_{pages}"] = round(seen.peak_mb["decoder"])
+    return figures
+
+
+def _plain(arguments: list[str]) -> dict[str, Any]:
+    """A plain loop in a process of its own; RapidOCR's may use every core, as it does by itself."""
+    environment = os.environ if arguments[0] == "rapidocr" else ENVIRONMENT
+    command = [sys.executable, "-m", "benchmarks.plain_loops", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, for a first look")
+    parser.add_argument("--only", default=",".join(PARTS))
+    arguments = parser.parse_args()
+    print(__doc__)
+    print(f"{os.cpu_count()} cores; began {time.strftime('%Y-%m-%d %H:%M')}")
+    figures: dict[str, Any] = {}
+    for name in arguments.only.split(","):
+        part = {"overhead": overhead, "scans": scans, "replan": replan, "memory": memory}[name]
+        with tempfile.TemporaryDirectory(prefix=f"folioscope-{name}-") as scratch:
+            figures |= part(Path(scratch), arguments.quick)
+        print(name, json.dumps(figures), flush=True)
+    print(json.dumps({**figures, "quick": arguments.quick, "cores": os.cpu_count(), "versions": dict(versions())}))
+
+
+if __name__ == "__main__":
+    main()

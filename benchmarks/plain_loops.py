@@ -1,0 +1,101 @@
+"""The plain loops that the pipeline is measured against, each run in a process of its own; prints one JSON line.
+
+python -m benchmarks.plain_loops layer fast|full FOLDER
+python -m benchmarks.plain_loops rapidocr FILE
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pymupdf
+from rapidfuzz import fuzz
+
+from model.embedded.markdown import to_markdown
+from pipeline.decode.pages import Layout
+from pipeline.decode.text_layer import extract_text_layer
+
+
+def layer(layout: Layout, folder: Path) -> dict[str, Any]:
+    """CPU seconds for text, boxes, gate and Markdown of every page of every PDF in a folder."""
+    paths = sorted(folder.glob("*.pdf"))
+    with pymupdf.open(paths[0]) as document:
+        extract_text_layer(document[0], layout)  # models loaded: that is start-up
+    begun = time.process_time()
+    characters = 0
+    for path in paths:
+        with pymupdf.open(path) as document:
+            for page in document:
+                characters += len(to_markdown(extract_text_layer(page, layout).blocks))
+    return {"cpu_seconds": time.process_time() - begun, "characters": characters}
+
+
+def rapidocr(path: Path) -> dict[str, Any]:
+    """Pages a second of RapidOCR with its own settings over rendered pages, the first page left out."""
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={"Global.log_level": "error"})
+    texts: list[str] = []
+    begun = 0.0
+    with pymupdf.open(path) as document:
+        for page in document:
+            pixmap = page.get_pixmap(dpi=144)
+            image = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)[:, :, ::-1]
+            found = engine(np.ascontiguousarray(image))
+            texts.append(" ".join(found.txts or ()))
+            begun = begun or time.perf_counter()
+        return {"pages_per_s": (len(document) - 1) / (time.perf_counter() - begun), "texts": texts}
+
+
+def published_speed(output: Path, warm_up: int) -> dict[str, Any]:
+    """Pages a second between the commits of the first ``warm_up`` pages and the last; and the texts."""
+    import duckdb
+
+    with duckdb.connect() as database:
+        database.execute("SET VARIABLE output = $1", [str(output)])
+        database.execute((output / "views.sql").read_text())
+        rows = database.sql("SELECT epoch_ms(created_at), page_number, text FROM pages ORDER BY 1").fetchall()
+    span = (rows[-1][0] - rows[warm_up - 1][0]) / 1000
+    return {
+        "pages_per_s": (len(rows) - warm_up) / span,
+        "texts": [row[2] for row in sorted(rows, key=lambda row: row[1])],
+    }
+
+
+def likeness(left: list[str], right: list[str]) -> float:
+    """Mean share of words that two readings of the same pages have in common, order aside."""
+    scores = [fuzz.token_sort_ratio(a, b) / 100 for a, b in zip(left, right, strict=True)]
+    return sum(scores) / len(scores)
+
+
+def tiny_pdf(words: str) -> bytes:
+    """A whole PDF of one page in half a kilobyte."""
+    stream = f"BT /F1 12 Tf 72 720 Td ({words}) Tj ET".encode()
+    bodies = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    data = b"%PDF-1.4\n"
+    places = []
+    for number, body in enumerate(bodies, start=1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    count = len(bodies) + 1
+    tail = b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+    return data + tail % (count, table, count, len(data))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "layer":
+        print(json.dumps(layer(cast(Layout, sys.argv[2]), Path(sys.argv[3]))))
+    else:
+        print(json.dumps(rapidocr(Path(sys.argv[2]))))
