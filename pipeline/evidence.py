@@ -17,7 +17,8 @@ from model.protocol import Block, Box, Evidence, PageText
 
 SLIPS_FROM = 40  # characters; a shorter quote must match exactly
 LIKENESS = 94.0
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"(?<![^\W\d_])\d+(?:[.,]\d+)*(?![^\W\d_])")  # not the 1 that a reader made of an l
+_IN_NUMBER = re.compile(r"\d[.,]\d")
 
 
 def verify(evidence: Evidence, pages: Mapping[int, PageText]) -> Evidence:
@@ -51,8 +52,11 @@ def _stands_in(text: str, quote: str) -> bool:
     """The quote as whole words: ``cat`` does not stand in ``catalogue``, nor ``12`` in ``1,123``."""
     start = text.find(quote)
     while start >= 0:
-        before, after = text[start - 1 : start], text[start + len(quote) : start + len(quote) + 1]
-        if not (_joined(before, quote[0]) or _joined(quote[-1], after)):
+        end = start + len(quote)
+        cut = _joined(text[max(0, start - 1) : start], quote[0]) or _joined(quote[-1], text[end : end + 1])
+        if not (
+            cut or _IN_NUMBER.match(text[max(0, start - 2) : start + 1]) or _IN_NUMBER.match(text[end - 1 : end + 2])
+        ):
             return True
         start = text.find(quote, start + 1)
     return False

@@ -121,7 +121,17 @@ def failure_row(
 
 
 def block_row(block: Block) -> Row:
-    return asdict(block)
+    return {
+        "kind": block.kind,
+        "text": block.text,
+        "bbox": _box_row(block.bbox),
+        "confidence": block.confidence,
+        "level": block.level,
+    }
+
+
+def _box_row(box: Box | None) -> Row | None:
+    return None if box is None else {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1}
 
 
 def page_text(row: Mapping[str, Any]) -> PageText:

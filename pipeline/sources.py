@@ -147,8 +147,12 @@ def _list_local(root: str) -> Iterator[SourceFile]:
     if not os.path.lexists(root):
         if not _GLOB.search(root):
             raise Failure(Reason.NOT_FOUND, f"{root}: there is no such file or folder; check --input")
-        base = Path(root[: _GLOB.search(root).start()]).parent if not root.startswith("*") else Path(".")  # type: ignore[union-attr]
-        matches = sorted(str(path) for path in base.glob(os.path.relpath(root, base)))
+        wild = next(number for number, part in enumerate(Path(root).parts) if _GLOB.search(part))
+        base = Path(*Path(root).parts[:wild])
+        found = base.glob(str(Path(*Path(root).parts[wild:])))
+        matches = sorted(
+            str(path) for path in found if not any(part.startswith(".") for part in path.relative_to(base).parts)
+        )
         if not matches:
             raise Failure(Reason.NOT_FOUND, f"{root}: no file matches; check --input")
         for match in matches:

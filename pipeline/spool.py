@@ -150,7 +150,7 @@ def _ranges(source: SourceFile) -> Iterator[bytes]:
 def _retried(call: Any, source: SourceFile) -> bytes:
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(TRIES),
-        wait=tenacity.wait_exponential_jitter(initial=0.2, max=10),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
         retry=tenacity.retry_if_not_exception_type((FileNotFoundError, PermissionError)),
         reraise=True,
     )

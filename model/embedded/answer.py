@@ -23,10 +23,10 @@ from model.embedded.sentences import Sentence, sentences_of
 from model.embedded.words import FUNCTION_WORDS, content_tokens, tokens
 from model.protocol import Answer, DocumentText, Evidence, Question, Usage
 
-SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.72", "answerer": "1"}
+SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.65", "answerer": "1"}
 WINDOW = 3  # sentences a passage
 CANDIDATES = 8
-COVERAGE = 0.72
+COVERAGE = 0.65
 _NUMBER = re.compile(
     r"\d|[一二三四五六七八九十百千万]|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|"
     r"thousand|million|dozen|ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|\w+zig|\w*hundert|\w*tausend|"

@@ -18,6 +18,7 @@ FUNCTION_WORDS = frozenset(
     a an and any are as at be been by can could did do does for from had has have he her his how i if in into is it its
     itself me more most much many my of on or our she should than that the their them there these they this those to
     was we were what when where which who whom whose why will with would you your about after all also between during
+    high long far old deep large big wide often tall
     each every give given name list tell please according document page text
     der die das des dem den ein eine einer eines einem einen und oder ist sind war waren wer was wann wo wie warum
     welche welcher welches wieviel viele von vom zu zum zur im in am auf mit für aus bei nach wird werden wurde wurden

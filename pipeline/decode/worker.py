@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 HEADER = struct.Struct("<Q")
 OPEN_DOCUMENTS = 2
+STORE_BYTES = 64 << 20  # of fonts and pictures that MuPDF keeps; emptied past it, or memory grows with the pages
 _PR_SET_PDEATHSIG = 1
 
 
@@ -82,7 +83,7 @@ class Server:
 
         pymupdf.TOOLS.mupdf_display_errors(False)
         pymupdf.TOOLS.mupdf_display_warnings(False)
-        self._shrink = pymupdf.TOOLS.store_shrink
+        self._tools = pymupdf.TOOLS
         self._passwords = passwords
         self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
 
@@ -93,7 +94,8 @@ class Server:
         elif isinstance(request, DecodeRequest):
             for page in request.pages:
                 yield self._page(request, page)
-            self._shrink(100)
+            if self._tools.store_size() > STORE_BYTES:
+                self._tools.store_shrink(100)
         else:  # a callable with its argument: how the tests cause faults
             function, argument = request
             yield function(argument)
@@ -141,6 +143,7 @@ class Server:
         if key not in self._documents:
             while len(self._documents) >= OPEN_DOCUMENTS:
                 self._documents.popitem(last=False)[1].close()
+                self._tools.store_shrink(100)
             self._documents[key] = open_pdf(request.path, request.name, self._passwords)
         self._documents.move_to_end(key)
         return self._documents[key]
