@@ -132,7 +132,9 @@ def memory(scratch: Path, quick: bool) -> dict[str, Any]:
     for pages in (100, 400) if quick else (250, 2000):
         archive = scratch / f"pages-{pages}"
         draw_pdf(archive / "one.pdf", pages, 3)
-        seen = extract(archive, scratch / f"out-pages-{pages}", "--model", "fake", "--tasks", "read,summarize")
+        seen = extract(
+            archive, scratch / f"out-pages-{pages}", "--model", "fake", "--layout", "fast", "--tasks", "read,summarize"
+        )
         last = {"driver_peak_mb": round(seen.peak_mb["driver"]), "actor_peak_mb": round(seen.peak_mb["actor"])}
         figures |= {f"{key}_{pages}": value for key, value in last.items()} | last
         figures[f"decoder_peak_mb_{pages}"] = round(seen.peak_mb["decoder"])

@@ -176,7 +176,6 @@ class _Child:
             [sys.executable, "-m", "pipeline.decode.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             env=environment,
         )
         self._served = 0

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 HEADER = struct.Struct("<Q")
 OPEN_DOCUMENTS = 2
-STORE_BYTES = 64 << 20  # of fonts and pictures that MuPDF keeps; emptied past it, or memory grows with the pages
+SHRINK_PAGES = 64  # MuPDF keeps fonts and pictures: emptied at each request it is slow, never emptied it grows
 _PR_SET_PDEATHSIG = 1
 
 
@@ -84,6 +84,7 @@ class Server:
         pymupdf.TOOLS.mupdf_display_errors(False)
         pymupdf.TOOLS.mupdf_display_warnings(False)
         self._tools = pymupdf.TOOLS
+        self._pages_since_shrink = 0
         self._passwords = passwords
         self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
 
@@ -94,8 +95,10 @@ class Server:
         elif isinstance(request, DecodeRequest):
             for page in request.pages:
                 yield self._page(request, page)
-            if self._tools.store_size() > STORE_BYTES:
+            self._pages_since_shrink += len(request.pages)
+            if self._pages_since_shrink >= SHRINK_PAGES:
                 self._tools.store_shrink(100)
+                self._pages_since_shrink = 0
         else:  # a callable with its argument: how the tests cause faults
             function, argument = request
             yield function(argument)

@@ -60,6 +60,15 @@ def test_crash_and_hang_are_told_apart(children: DecodeChildren) -> None:
     short.close()
 
 
+def test_one_child_serves_request_after_request(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 100)])
+    children.probe(path, "a.pdf")
+    [first] = children.pids()
+    for page in range(1, 100, 9):
+        assert len(children.decode(path, "pdf", page, page + 8, FAST)) == 9
+    assert children.pids() == [first]
+
+
 def test_a_killed_child_costs_nothing(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 7)])
     children.decode(path, "pdf", 1, 1, FAST)
