@@ -37,5 +37,8 @@ lint: $(BIN)/.ready  ## Lint and types alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(BIN)/.ready  ## Measure the document pipeline (about 20 minutes)
+	$(BIN)/python benchmarks/documents.py
+
 clean:  ## Remove the environment and all demo output
 	rm -rf $(VENV) demo build *.egg-info

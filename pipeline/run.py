@@ -7,7 +7,6 @@ same command carries on from what is committed.
 from __future__ import annotations
 
 import json
-import tempfile
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from pipeline.recipes import Recipes, make_recipes
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
 from pipeline.snapshot import page_tallies, take_snapshot
+from pipeline.spool import default_folder
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
 from pipeline.stages.read import ReadActor, ReadJob
 from pipeline.stages.results import UnitResult
@@ -114,7 +114,8 @@ class Run:
 
     def _compute(self, ledger: Ledger, listing: plan.Listing) -> None:
         unknown = plan.files_to_identify(ledger, listing, passwords_given=bool(self.config.passwords))
-        with _LazySession(self.config, self.replica) as session, tempfile.TemporaryDirectory("-folioscope") as spool:
+        spool = str(default_folder())
+        with _LazySession(self.config, self.replica) as session:
             if unknown.num_rows:
                 session.start()
                 self._identify(ledger, unknown, spool)

@@ -92,7 +92,7 @@ def skew(quads: Quads) -> float:
 
 def _levelled(quads: Quads, angle: float, centre: tuple[float, float]) -> Quads:
     cos, sin = np.cos(angle), np.sin(angle)
-    return (quads - centre) @ np.array([[cos, -sin], [sin, cos]]) + centre
+    return np.asarray((quads - centre) @ np.array([[cos, -sin], [sin, cos]]) + centre, np.float64)
 
 
 def _share_box(quad: Quads, width: int, height: int) -> Box:
