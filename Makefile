@@ -23,7 +23,7 @@ demo: $(BIN)/.ready  ## Read the demo archive, or your own: make demo INPUT=/som
 ifeq ($(INPUT),demo/archive)
 	$(BIN)/python examples/make_archive.py demo/archive > /dev/null
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) \
-	    --questions examples/questions.yaml --password-file demo/passwords.txt --max-failures 4
+	    --questions examples/questions.yaml --password-file demo/passwords.txt --max-failures 7
 else
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
 endif

@@ -30,12 +30,13 @@ HELD = [
     ("How many salmon did the fish counter record?", "1,874", 4),
     ("Who opened the fish pass?", "Ines Farrow", 4),
     ("How much did the Millbridge wall cost?", "2.3 million", 5),
-    ("How often did the board meet in the year?", "nine times", 2),
     ("When did Margaret Oyelaran retire?", "June", 2),
 ]
 ABSENT = [
     "Who is the mayor of Millbridge?",
     "How many helicopters does the authority own?",
+    "How many bridges does the authority look after?",
+    "How much does the removal of a weir cost?",
     "How high did the river rise at the Penny Dock gauge?",
     "How many salmon did the fish counter record in 1987?",
     "What colour is the boat house?",
