@@ -58,13 +58,7 @@ class StageProgress:
     def add(self, result: UnitResult) -> None:
         """Take in one unit's result."""
         total = self.total
-        total.done += result.done
-        total.failed += result.failed
-        total.input_tokens += result.input_tokens
-        total.output_tokens += result.output_tokens
-        total.busy_seconds += result.busy_seconds
-        total.idle_seconds += result.idle_seconds
-        total.output_error = total.output_error or result.output_error
+        total.add(result)
         present = time.monotonic()
         if self._bar is not None and self._task is not None:
             failures = f"{total.failed} failed" if total.failed else ""

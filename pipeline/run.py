@@ -58,20 +58,6 @@ class Outcome:
     manifest: Manifest
 
 
-@dataclass(slots=True)
-class _Totals:
-    input_tokens: int = 0
-    output_tokens: int = 0
-    busy_seconds: float = 0.0
-    idle_seconds: float = 0.0
-
-    def add(self, result: UnitResult) -> None:
-        self.input_tokens += result.input_tokens
-        self.output_tokens += result.output_tokens
-        self.busy_seconds += result.busy_seconds
-        self.idle_seconds += result.idle_seconds
-
-
 class Run:
     """The state of one run. ``execute`` does all of it."""
 
@@ -88,7 +74,7 @@ class Run:
         )
         questions = config.questions if config.asks else ()
         self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
-        self.totals = _Totals()
+        self.totals = UnitResult()
 
     def execute(self) -> Outcome:
         """Do the run.

@@ -47,6 +47,7 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
         options["address"] = joining
     else:
         options |= {
+            "address": "local",  # not a head that happens to run on this machine: nobody asked for it
             "num_cpus": max(psutil.cpu_count() or 1, int(cpus_needed) + 1),
             "include_dashboard": False,
             "object_store_memory": 256 << 20,

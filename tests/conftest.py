@@ -29,6 +29,7 @@ def local_ray() -> Iterator[None]:
 
     assert pipeline.session.NO_PROGRESS_TIMEOUT_S > 0
     ray.init(
+        address="local",
         num_cpus=4,
         include_dashboard=False,
         log_to_driver=False,

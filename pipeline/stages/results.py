@@ -31,6 +31,16 @@ class UnitResult:
     idle_seconds: float = 0.0
     output_error: str | None = None
 
+    def add(self, other: UnitResult) -> None:
+        """Take another unit's counts in; of several errors the first is kept."""
+        self.done += other.done
+        self.failed += other.failed
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.busy_seconds += other.busy_seconds
+        self.idle_seconds += other.idle_seconds
+        self.output_error = self.output_error or other.output_error
+
 
 def results_table(results: list[UnitResult]) -> pa.Table:
     return pa.Table.from_pylist([asdict(result) for result in results], schema=RESULTS)
