@@ -96,11 +96,12 @@ def _listed_row(found: SourceFile, kind: str | None, skipped: bool) -> dict[str,
     }
 
 
-def forget_deaths(work: WorkArea) -> None:
-    """Take back the units that an unfinished run gave up because its workers died: it may have been the run's fault."""
-    for name, table in zip(names := work.names("failures/read"), work.read(names), strict=True):
-        if Reason.WORKER_DIED in table["reason"].to_pylist():
-            work.store.delete([name.replace("/failures/read/", "/segments/"), name])
+def forget_passing_failures(work: WorkArea) -> None:
+    """Take back what an unfinished run gave up for a reason that may pass: its death may have been the reason."""
+    for name, table in zip(names := work.names("failures"), work.read(names), strict=True):
+        if any(table["retryable"].to_pylist()):
+            settled = name.replace("/failures/read/", "/segments/").replace("/failures/plan/", "/identify/")
+            work.store.delete([settled, name])
 
 
 def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool) -> pa.Table:

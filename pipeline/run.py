@@ -86,7 +86,7 @@ class Run:
         manifest = load_manifest(store)
         work = WorkArea(store, manifest.generation + 1)
         work.clear_older()
-        plan.forget_deaths(work)
+        plan.forget_passing_failures(work)
         listing = plan.list_files(self.config)
         plan.commit_unlisted(work, listing, self.run_id)
         ledger = Ledger(manifest, work)

@@ -29,6 +29,7 @@ from pipeline.failures import Failure, Reason
 
 START_SECONDS = 30.0
 TRIES = 2
+TRIES_IF_KILLED = 5  # SIGKILL comes from outside, from an operator or a kernel short of memory: seldom the page's fault
 REQUESTS_PER_CHILD = 500
 PROJECT = str(Path(__file__).resolve().parents[2])
 
@@ -44,10 +45,11 @@ class ChildLimits:
 class ChildDiedError(Exception):
     """The child ended or had to be ended in the middle of a request."""
 
-    def __init__(self, reason: Reason, how: str) -> None:
+    def __init__(self, reason: Reason, how: str, *, killed: bool = False) -> None:
         super().__init__(reason, how)
         self.reason = reason
         self.how = how
+        self.tries = TRIES_IF_KILLED if killed else TRIES
 
 
 class DecodeChildren:
@@ -66,14 +68,14 @@ class DecodeChildren:
         Raises:
             Failure: what is wrong with it, including that looking into it crashes, hangs or bloats.
         """
-        for tries in range(1, TRIES + 1):
+        for tries in range(1, TRIES_IF_KILLED + 1):
             with self._borrow() as child:
                 try:
                     [answer] = child.ask(ProbeRequest(path, name), 1)
                     break
                 except ChildDiedError as death:
-                    if tries == TRIES:
-                        raise Failure(death.reason, f"{name}: looking into it {death.how}, {TRIES} times") from death
+                    if tries >= death.tries:
+                        raise Failure(death.reason, f"{name}: looking into it {death.how}, {tries} times") from death
         if isinstance(answer, Failure):
             raise answer
         return cast(Probe, answer)
@@ -95,7 +97,7 @@ class DecodeChildren:
                         tries = 0
                 except ChildDiedError as death:
                     tries = tries + 1 if len(pages) == begun else 1
-                    if tries >= TRIES:
+                    if tries >= death.tries:
                         page = first + len(pages)
                         message = f"{name} page {page}: decoding it {death.how}, {tries} times; the page is left out"
                         pages.append(FailedPage(page, Failure(death.reason, message)))
@@ -212,12 +214,8 @@ class _Child:
         process = cast("subprocess.Popen[bytes]", self.process)
         code = process.wait()
         self.end()
-        if code in (-signal.SIGABRT, -signal.SIGKILL):
-            # What native code does when it gets no memory, and what the kernel does when there is none.
-            return ChildDiedError(
-                Reason.DECODE_CRASHED, f"ended its process ({_signal_name(code)}: killed or out of memory)"
-            )
-        return ChildDiedError(Reason.DECODE_CRASHED, f"ended its process ({_signal_name(code)})")
+        how = f"ended its process ({_signal_name(code)})"
+        return ChildDiedError(Reason.DECODE_CRASHED, how, killed=code == -signal.SIGKILL)
 
 
 def _signal_name(code: int) -> str:
