@@ -1,7 +1,7 @@
-"""What Arrow lets pass without a word: fields unknown or missing, nulls where none may be, fractions cut to integers.
+"""What Arrow lets pass without a word: fields unknown or missing, nulls where none may be, fractions cut to
+integers, bytes that are no text.
 
-The checks of a type are built once and kept; a column of plain strings or floats costs nothing beyond Arrow's own
-conversion, which refuses other types itself.
+The checks of a schema are built once and kept; Arrow's own conversion refuses all other misfits itself.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def _check_of(type_: pa.DataType) -> Check | None:
     """The check for values of a type; None where Arrow's own conversion sees to all of it."""
     if pa.types.is_integer(type_):
         return _check_integer
+    if pa.types.is_string(type_):
+        return _check_string
     if pa.types.is_struct(type_):
         return _struct_check(tuple(type_.field(index) for index in range(type_.num_fields)))
     if pa.types.is_list(type_):
@@ -101,6 +103,11 @@ def _list_check(item: pa.DataType) -> Check:
 def _check_integer(value: Any) -> None:
     if isinstance(value, float) and not value.is_integer():
         raise _Misfit("", f"{value} is not a whole number")
+
+
+def _check_string(value: Any) -> None:
+    if isinstance(value, bytes):  # Arrow would take them unseen, whether UTF-8 or not
+        raise _Misfit("", "text is wanted here, these are bytes")
 
 
 def _join(outer: str, inner: str) -> str:

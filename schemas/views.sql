@@ -1,7 +1,7 @@
 -- The published tables as views, for DuckDB:
 --
 --     cd OUTPUT && duckdb -init views.sql
---     duckdb -cmd "SET VARIABLE output = 's3://bucket/tables'" -init views.sql
+--     duckdb -cmd "SET VARIABLE output = 's3://bucket/tables'" -cmd ".read views.sql"     from anywhere else
 --
 -- The manifest says which files count; folders are never globbed, since a run that broke off may have left files.
 -- Run this file again to see a newer run.
@@ -14,6 +14,12 @@ CREATE OR REPLACE TEMP TABLE manifest AS
         schema_version: 'INTEGER',
         tables: 'MAP(VARCHAR, STRUCT(path VARCHAR, "rows" BIGINT)[])'
     });
+
+SELECT 'Folioscope run ' || run_id AS "published by",
+       CASE WHEN schema_version = 1 THEN 1
+            ELSE error('These tables have schema version ' || schema_version || ', this views.sql knows version 1: '
+                       || 'take the views.sql that lies beside them.') END AS "schema version"
+FROM manifest;
 
 SET VARIABLE assets_files = (
     SELECT list_transform(tables['assets'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
@@ -45,11 +51,13 @@ CREATE OR REPLACE TEMP VIEW runs AS
 CREATE OR REPLACE TEMP VIEW current_assets AS
     SELECT * FROM assets WHERE status <> 'deleted';
 
--- The same bytes under several paths are one document: its pages appear once, with all its paths.
+-- The same bytes under several paths are one document: its pages appear once, with all its paths. Where copies were
+-- last read by different recipes, those of the copy that a run changed last count.
 CREATE OR REPLACE TEMP VIEW current_content AS
     SELECT asset_id, min(uri) AS uri, list(uri ORDER BY uri) AS uris, arg_min(title, uri) AS title,
-           arg_min(kind, uri) AS asset_kind, max(read_recipe_id) AS read_recipe_id,
-           max(summary_recipe_id) AS summary_recipe_id,
+           arg_min(kind, uri) AS asset_kind,
+           arg_max(read_recipe_id, (status IN ('done', 'partial'), run_id, uri)) AS read_recipe_id,
+           arg_max(summary_recipe_id, (status IN ('done', 'partial'), run_id, uri)) AS summary_recipe_id,
            list_distinct(flatten(list(coalesce(answer_recipe_ids, [])))) AS answer_recipe_ids
     FROM current_assets WHERE asset_id IS NOT NULL GROUP BY asset_id;
 
@@ -85,23 +93,35 @@ CREATE OR REPLACE TEMP VIEW videos AS
       ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id
     WHERE assets.kind = 'video';
 
+-- One row for each question and document. Copies of a document may have been asked the same question by different
+-- recipes; the answer of the copy that a run changed last counts.
 CREATE OR REPLACE TEMP VIEW current_answers AS
+    WITH asked AS (
+        SELECT asset_id, recipe_id, max(run_id) AS asked_in
+        FROM (SELECT asset_id, unnest(answer_recipe_ids) AS recipe_id, run_id FROM current_assets)
+        GROUP BY asset_id, recipe_id
+    )
     SELECT content.uri, content.uris, content.title, answers.*
     FROM all_answers AS answers
-    JOIN current_content AS content
-      ON content.asset_id = answers.asset_id AND list_contains(content.answer_recipe_ids, answers.recipe_id);
+    JOIN asked ON asked.asset_id = answers.asset_id AND asked.recipe_id = answers.recipe_id
+    JOIN current_content AS content ON content.asset_id = answers.asset_id
+    QUALIFY row_number() OVER (
+        PARTITION BY answers.asset_id, answers.question_id
+        ORDER BY asked.asked_in DESC, answers.created_at DESC, answers.recipe_id) = 1;
 
--- What stands between the archive and completeness today: failures of present files under present recipes.
+-- What stands between the archive and completeness today: failures of present files under present recipes. uri is a
+-- path that the file still has.
 CREATE OR REPLACE TEMP VIEW failures AS
-    SELECT failed.* FROM all_failures AS failed
+    SELECT failed.* REPLACE (
+        CASE WHEN content.uri IS NULL OR list_contains(content.uris, failed.uri) THEN failed.uri
+             ELSE content.uri END AS uri)
+    FROM all_failures AS failed LEFT JOIN current_content AS content ON content.asset_id = failed.asset_id
     WHERE (failed.asset_id IS NULL AND NOT EXISTS (
                SELECT 1 FROM assets WHERE assets.uri = failed.uri AND assets.status IN ('deleted', 'done', 'partial')))
-       OR EXISTS (
-               SELECT 1 FROM current_content AS content
-               WHERE content.asset_id = failed.asset_id
-                 AND (failed.recipe_id IS NULL
-                      OR failed.recipe_id IN (content.read_recipe_id, content.summary_recipe_id)
-                      OR list_contains(content.answer_recipe_ids, failed.recipe_id)));
+       OR (content.asset_id IS NOT NULL
+           AND (failed.recipe_id IS NULL
+                OR failed.recipe_id IN (content.read_recipe_id, content.summary_recipe_id)
+                OR list_contains(content.answer_recipe_ids, failed.recipe_id)));
 
 CREATE OR REPLACE TEMP VIEW cost_by_run AS
     SELECT run_id, started_at, finished_at, segments.done AS pages, segments.failed AS pages_failed,

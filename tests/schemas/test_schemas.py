@@ -53,6 +53,10 @@ def test_the_schema_document_is_fresh() -> None:
         ({key: value for key, value in summary().items() if key != "method"}, "method"),
         (summary(method=None), "row 0, column method: must not be null"),
         (summary(input_tokens="many"), "row 0, column input_tokens"),
+        (summary(input_tokens=1.5), "row 0, column input_tokens: 1.5 is not a whole number"),
+        (summary(summary=b"\xff"), "row 0, column summary: text is wanted"),
+        (summary(summary="\ud800"), "row 0, column summary"),
+        (summary(key_points=[{"text": "x"}]), r"row 0, column key_points\[0\]: evidence is missing"),
     ],
 )
 def test_odd_rows_are_refused_by_name(row: dict[str, Any], told: str) -> None:
