@@ -57,8 +57,9 @@ class Experts(nn.Module):
     def forward(self, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
         """The weighted sum of each token's experts, (tokens, width), summed in float32 in a fixed order."""
         tokens, picks = chosen.shape
-        order = chosen.flatten().argsort(stable=True)
-        ends = torch.bincount(chosen.flatten(), minlength=len(self.down_proj)).cumsum(0).to(torch.int32)
+        experts, order = chosen.flatten().sort(stable=True)
+        numbers = torch.arange(len(self.down_proj), device=experts.device)
+        ends = torch.searchsorted(experts, numbers, right=True).to(torch.int32)  # counting would wait for the device
         gate, up = F.grouped_mm(hidden[order // picks], self.gate_up_proj.mT, offs=ends).chunk(2, dim=-1)
         by_expert = F.grouped_mm(F.silu(gate) * up, self.down_proj.mT, offs=ends)
         by_token = by_expert[order.argsort()].view(tokens, picks, -1)

@@ -1,0 +1,125 @@
+"""What an engine is: requests go in, completions come out as they finish, in any order.
+
+Plain dataclasses without a trace of a model library, so that every engine takes the same requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FinishReason = Literal["stop", "length", "loop"]
+Patches = NDArray[np.float32]
+
+
+class RequestError(ValueError):
+    """A request that this engine could never serve. The message says which limit it passes and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image of a prompt: patches (rows * columns, 3, 14, 14) as the image processor makes them, and their grid."""
+
+    patches: Patches
+    rows: int
+    columns: int
+
+    @property
+    def tokens(self) -> int:
+        """Places in the prompt that the image takes."""
+        return self.rows * self.columns // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Temperature 0 is greedy. With a temperature, ``seed`` alone decides the draws, whatever else is running."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt to complete.
+
+    ``ids`` holds each image's token as often as the image has tokens. Requests that give the same ``prefix_key`` begin
+    with the same ``prefix_tokens`` tokens and images: an engine that can computes those once. ``stop_on_loop`` ends a
+    completion that repeats itself.
+    """
+
+    key: str
+    ids: tuple[int, ...]
+    sampling: Sampling
+    stop_ids: frozenset[int]
+    pictures: tuple[Picture, ...] = ()
+    prefix_key: str | None = None
+    prefix_tokens: int = 0
+    stop_on_loop: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """``ids`` without the id that ended it; after a loop, without the repetitions.
+
+    ``computed_tokens`` of the prompt were computed for this request alone, the others came with a shared prefix.
+    ``mean_logprob`` is over the ids the model chose. ``saved_tokens`` were still allowed when a loop was cut.
+    """
+
+    key: str
+    ids: tuple[int, ...]
+    finish_reason: FinishReason
+    prompt_tokens: int
+    computed_tokens: int
+    mean_logprob: float
+    saved_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What an engine has done since it was made. Seconds are those in which it had work."""
+
+    requests: int = 0
+    images_encoded: int = 0
+    patches_encoded: int = 0
+    prompt_tokens_computed: int = 0
+    prompt_tokens_shared: int = 0
+    output_tokens: int = 0
+    loops_cut: int = 0
+    tokens_saved: int = 0
+    steps: int = 0
+    busy_seconds: float = 0.0
+    most_sequences: int = field(default=0)
+
+
+class Engine(Protocol):
+    counters: Counters
+
+    def submit(self, request: Request) -> None:
+        """Queue a request. Raises :class:`RequestError` for one that could never fit."""
+
+    def step(self) -> list[Completion]:
+        """Do some work and return what it finished; [] where nothing is queued."""
+
+    @property
+    def unfinished(self) -> int:
+        """Requests queued or running."""
+
+
+def run_all(engine: Engine, requests: Sequence[Request]) -> Iterator[Completion]:
+    """Submit the requests and give their completions as they finish."""
+    for request in requests:
+        engine.submit(request)
+    while engine.unfinished:
+        yield from engine.step()
+
+
+def complete_in_order(engine: Engine, requests: Sequence[Request]) -> list[Completion]:
+    """The completions in the order of their requests, whose keys must differ."""
+    found = {completion.key: completion for completion in run_all(engine, requests)}
+    return [found[request.key] for request in requests]

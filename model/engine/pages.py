@@ -1,0 +1,100 @@
+"""The paged latent cache: one pool of pages a layer, handed out to sequences and shared between them by count.
+
+A page holds ``PAGE_TOKENS`` latents of every layer: 2 MB for the published model in bfloat16. A page is free when
+nobody holds it. Prefixes hold pages of their own accord and give them up, least recently used first, when needed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+PAGE_TOKENS = 64
+
+
+def pages_for(tokens: int) -> int:
+    return -(-tokens // PAGE_TOKENS)
+
+
+class PagePool:
+    """``latents`` is (layers, pages, tokens of a page, width)."""
+
+    def __init__(self, layers: int, pages: int, width: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.latents = torch.zeros(layers, pages, PAGE_TOKENS, width, dtype=dtype, device=device)
+        self._free = list(range(pages - 1, -1, -1))
+        self._holders = [0] * pages
+
+    @property
+    def size(self) -> int:
+        return len(self._holders)
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def take(self, count: int) -> list[int]:
+        """New pages, each held once. The caller has seen to it that there are as many."""
+        taken = [self._free.pop() for _ in range(count)]
+        for page in taken:
+            self._holders[page] = 1
+        return taken
+
+    def hold(self, pages: Iterable[int]) -> None:
+        for page in pages:
+            self._holders[page] += 1
+
+    def release(self, pages: Iterable[int]) -> None:
+        for page in pages:
+            self._holders[page] -= 1
+            if self._holders[page] == 0:
+                self._free.append(page)
+
+    def copy(self, source: int, target: int) -> None:
+        self.latents[:, target] = self.latents[:, source]
+
+
+@dataclass(slots=True)
+class Prefix:
+    """The beginning that several requests share. ``pages`` is empty until its first request has computed it."""
+
+    identity: int
+    tokens: int
+    pages: tuple[int, ...] = ()
+    users: int = 0
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.pages)
+
+
+class Prefixes:
+    """Prefixes by their key, the most recently used last."""
+
+    def __init__(self, pool: PagePool) -> None:
+        self._pool = pool
+        self._known: OrderedDict[str, Prefix] = OrderedDict()
+
+    def get(self, key: str) -> Prefix | None:
+        if key in self._known:
+            self._known.move_to_end(key)
+        return self._known.get(key)
+
+    def begin(self, key: str, identity: int, tokens: int) -> Prefix:
+        self._known[key] = prefix = Prefix(identity, tokens)
+        return prefix
+
+    def finish(self, prefix: Prefix, pages: Sequence[int]) -> None:
+        """The first request has computed it: its pages outlive the request."""
+        prefix.pages = tuple(pages[: pages_for(prefix.tokens)])
+        self._pool.hold(prefix.pages)
+
+    def make_room(self, pages: int) -> bool:
+        """Give up prefixes that nobody uses until so many pages are free; False where that is not enough."""
+        for key in [key for key, prefix in self._known.items() if prefix.ready and not prefix.users]:
+            if self._pool.free >= pages:
+                break
+            self._pool.release(self._known.pop(key).pages)
+        return self._pool.free >= pages

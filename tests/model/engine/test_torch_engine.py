@@ -1,0 +1,203 @@
+"""Our engine: the same tokens as ``generate``, alone or in any mix; prefixes computed once; memory never passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.engine.interface import Completion, Picture, Request, RequestError, Sampling, complete_in_order, run_all
+from model.engine.torch_engine import EngineSettings, TorchEngine
+from model.kimi_vl.configuration import KimiVLConfig
+from model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+
+VOCABULARY = tiny_vocabulary(512)
+STOPS = frozenset({VOCABULARY.eos_token_id, VOCABULARY.im_end_id})
+MEDIA = VOCABULARY.media_placeholder_token_id
+
+
+@lru_cache(maxsize=1)
+def model() -> KimiVLForConditionalGeneration:
+    return random_model(KimiVLConfig(**tiny_config(TinySizes(), VOCABULARY)), seed=3)
+
+
+def picture(rows: int, columns: int, seed: int) -> Picture:
+    patches = np.random.default_rng(seed).standard_normal((rows * columns, 3, 14, 14), dtype=np.float32)
+    return Picture(patches, rows, columns)
+
+
+def request(key: str, words: int, seed: int, pictures: tuple[Picture, ...] = (), new: int = 12) -> Request:
+    text = np.random.default_rng(seed).integers(0, 500, words).tolist()
+    ids = [1, *(i for shown in pictures for i in (530, *[MEDIA] * shown.tokens, 532)), *text]
+    return Request(key, tuple(ids), Sampling(new), STOPS, pictures)
+
+
+def generated(asked: Request) -> list[int]:
+    """The same by transformers' generate."""
+    images = {}
+    if asked.pictures:
+        images["pixel_values"] = torch.cat([torch.from_numpy(p.patches) for p in asked.pictures])
+        images["image_grid_hws"] = torch.tensor([[p.rows, p.columns] for p in asked.pictures])
+    out = model().generate(
+        torch.tensor([asked.ids]),
+        max_new_tokens=asked.sampling.max_new_tokens,
+        do_sample=False,
+        eos_token_id=sorted(STOPS),
+        pad_token_id=VOCABULARY.pad_token_id,
+        **images,
+    )
+    written: list[int] = out[0, len(asked.ids) :].tolist()
+    return [i for i in written if i not in STOPS]
+
+
+def engine(**limits: int) -> TorchEngine:
+    return TorchEngine(model(), EngineSettings(**{"cache_tokens": 4096, **limits}))
+
+
+requests_of = st.lists(st.tuples(st.integers(1, 150), st.integers(0, 2), st.integers(1, 20)), min_size=1, max_size=6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    wanted=requests_of,
+    sequences=st.integers(1, 6),
+    tokens=st.sampled_from([64, 100, 512]),
+    patches=st.sampled_from([10, 200]),
+)
+def test_a_request_gets_in_any_mix_what_generate_gives_it(
+    wanted: list[tuple[int, int, int]], sequences: int, tokens: int, patches: int
+) -> None:
+    asked = [
+        request(f"{n}", words, n, tuple(picture(4, 2 + 2 * i, n + i) for i in range(images)), new)
+        for n, (words, images, new) in enumerate(wanted)
+    ]
+    ours = engine(most_sequences=sequences, tokens_per_step=tokens, patches_per_step=patches)
+    for completion, original in zip(complete_in_order(ours, asked), asked, strict=True):
+        assert list(completion.ids) == generated(original)
+        assert completion.finish_reason == (
+            "length" if len(completion.ids) == original.sampling.max_new_tokens else "stop"
+        )
+
+
+def document(pages: int, questions: int, seed: int = 0) -> list[Request]:
+    """Questions about one document, its pages in a shared prefix."""
+    shown = tuple(picture(4, 4, seed + n) for n in range(pages))
+    start = request("", 3, seed, shown).ids
+    found = []
+    for n in range(questions):
+        question = tuple(np.random.default_rng(100 + n).integers(0, 500, 5 + n).tolist())
+        found.append(Request(f"q{n}", (*start, *question), Sampling(8), STOPS, shown, "document", len(start)))
+    return found
+
+
+def test_a_document_is_encoded_and_computed_once_for_all_its_questions() -> None:
+    asked = document(pages=40, questions=8)
+    ours = engine()
+    completions = complete_in_order(ours, asked)
+    prefix = asked[0].prefix_tokens
+    questions = sum(len(one.ids) - prefix for one in asked)
+    assert ours.counters.images_encoded == 40
+    assert ours.counters.prompt_tokens_computed == prefix + questions
+    assert ours.counters.prompt_tokens_shared == 7 * prefix
+    assert [c.computed_tokens for c in completions[1:]] == [len(one.ids) - prefix for one in asked[1:]]
+    for one, completion in zip(asked, completions, strict=True):
+        assert list(completion.ids) == generated(one)
+
+
+def test_a_prefix_serves_later_requests_until_its_room_is_needed() -> None:
+    asked = document(pages=16, questions=3)
+    ours = engine(cache_tokens=576)
+    complete_in_order(ours, asked[:1])
+    complete_in_order(ours, asked[1:2])
+    assert ours.counters.images_encoded == 16
+    big = request("big", 500, 1, new=10)
+    assert list(complete_in_order(ours, [big])[0].ids) == generated(big)
+    again = complete_in_order(ours, asked[2:])[0]
+    assert ours.counters.images_encoded == 32
+    assert list(again.ids) == generated(asked[2])
+
+
+def test_memory_is_given_back() -> None:
+    ours = engine(most_sequences=3)
+    asked = [request(f"{n}", 30 + 50 * n, n) for n in range(8)]
+    assert len(list(run_all(ours, asked))) == 8
+    assert ours.free_pages == 4096 // 64
+
+
+def test_more_than_fits_waits_instead_of_failing() -> None:
+    ours = engine(cache_tokens=512, most_sequences=16)
+    asked = [request(f"{n}", 150, n) for n in range(6)]
+    completions = complete_in_order(ours, asked)
+    assert [list(c.ids) for c in completions] == [generated(one) for one in asked]
+    assert 1 <= ours.counters.most_sequences <= 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (request("a", 600, 0), "do not fit the cache of 512"),
+        (request("b", 10, 0, new=200_000), "pass the model's 131072"),
+        (replace(request("c", 10, 0), ids=()), "a prompt and room"),
+        (replace(request("d", 10, 0), ids=(MEDIA, 1)), "image tokens and its images"),
+        (replace(request("e", 10, 0), prefix_key="k", prefix_tokens=11), "a prefix is shorter"),
+    ],
+)
+def test_what_can_never_be_served_is_refused_at_once(asked: Request, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        engine(cache_tokens=512).submit(asked)
+
+
+def test_one_key_for_two_prefixes_is_refused() -> None:
+    ours = engine()
+    first, other = request("a", 20, 0), request("b", 20, 1)
+    ours.submit(replace(first, prefix_key="k", prefix_tokens=10))
+    with pytest.raises(RequestError, match="prefix k was given for other tokens"):
+        ours.submit(replace(other, prefix_key="k", prefix_tokens=10))
+
+
+def sampled(asked: list[Request]) -> list[Completion]:
+    return complete_in_order(engine(), asked)
+
+
+def test_draws_depend_on_the_seed_and_on_nothing_else() -> None:
+    hot = [replace(request(f"{n}", 20, n), sampling=Sampling(12, temperature=1.2, top_p=0.9, seed=n)) for n in range(4)]
+    together = sampled(hot)
+    assert [sampled([one])[0].ids for one in hot] == [c.ids for c in together]
+    other_seed = sampled([replace(hot[0], sampling=replace(hot[0].sampling, seed=99))])[0]
+    assert other_seed.ids != together[0].ids
+
+
+def test_a_nucleus_of_nothing_is_greedy() -> None:
+    hot = replace(request("a", 20, 0), sampling=Sampling(12, temperature=2.0, top_p=1e-9))
+    assert list(sampled([hot])[0].ids) == generated(request("a", 20, 0))
+
+
+class Looping(torch.nn.Module):
+    """A head that writes 5, 6, 7, 5, 6, 7 … for ever, whatever it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = 0
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(hidden), VOCABULARY.vocab_size)
+        logits[:, 5 + self.turn % 3] = 9.0
+        self.turn += 1
+        return logits
+
+
+def test_a_loop_is_cut_and_what_it_saved_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model().language_model._modules, "lm_head", Looping())
+    ours = engine()
+    completion = complete_in_order(ours, [request("a", 10, 0, new=2000)])[0]
+    assert completion.finish_reason == "loop"
+    assert completion.ids == (5, 6, 7)
+    assert completion.saved_tokens == ours.counters.tokens_saved == 2000 - ours.counters.output_tokens
+    assert ours.counters.output_tokens < 120
