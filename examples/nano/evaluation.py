@@ -9,10 +9,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from drawing import Style, Words, draw
-from lessons import Desk, Lesson, count_lesson, presence_lesson, read_lesson, to_patches
 from rapidfuzz.distance import Levenshtein
 
+from examples.nano.drawing import Style, Words, draw
+from examples.nano.lessons import Desk, Lesson, count_lesson, presence_lesson, read_lesson, to_patches
 from model.engine.interface import Completion, Picture, Request, Sampling, complete_in_order
 from model.engine.torch_engine import EngineSettings, TorchEngine
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from drawing import PATCH, Drawing, Style, Words, draw
 from torch import Tensor
 
+from examples.nano.drawing import PATCH, Drawing, Style, Words, draw
 from model.kimi_vl.special_tokens import IM_END, MEDIA_PAD
 from model.kimi_vl.tokenization import KimiVLTokenizer
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from drawing import NOTHING, SLOTS
-from lessons import IGNORED, Batch
 from torch import Tensor, nn
 
+from examples.nano.drawing import NOTHING, SLOTS
+from examples.nano.lessons import IGNORED, Batch
 from model.kimi_vl.attention import LatentAttention, causal_mask
 from model.kimi_vl.experts import MixtureOfExperts, Router
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration

@@ -1,6 +1,6 @@
 """Trains the nano Kimi-VL from scratch on the CPU: encoder, then lines, then everything; resumes where it stopped.
 
-    python examples/nano/train.py --out DIR [--minutes 80] [--seed 0] [--processes 2]
+    python -m examples.nano.train --out DIR [--minutes 80] [--seed 0] [--processes 2]
 
 Every figure goes to DIR/log.jsonl, the state to DIR/state.pt every two minutes. What is trained is the code that is
 shipped: model/kimi_vl forwards and backwards, its chat template and its tokenizer. Export with export.py.
@@ -20,13 +20,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from drawing import Words
-from evaluation import evaluate
-from lessons import Batch, Desk, make_lesson
-from recipe import make_model, make_tokenizer
-from teaching import Balance, LetterHead, answer_losses, letter_loss
 from torch import nn
 from torch.multiprocessing.spawn import spawn
+
+from examples.nano.drawing import Words
+from examples.nano.evaluation import evaluate
+from examples.nano.lessons import Batch, Desk, make_lesson
+from examples.nano.recipe import make_model, make_tokenizer
+from examples.nano.teaching import Balance, LetterHead, answer_losses, letter_loss
 
 ENCODER_UNTIL = 0.22  # share of the time
 LINES_UNTIL = 0.42
