@@ -223,6 +223,7 @@ class KimiVLForConditionalGeneration(KimiVLPreTrainedModel, GenerationMixin):  #
             wants_report = kwargs.pop("output_loading_info", False)
             model, report = super().from_pretrained(where, *args, output_loading_info=True, **kwargs)
             checkpoint.check_report(where, report)
+            _refuse_offloading(model)
             if wants_report:
                 return stop_at_turn_end(model), report
         return stop_at_turn_end(model)
@@ -237,6 +238,16 @@ def stop_at_turn_end(model: KimiVLForConditionalGeneration) -> KimiVLForConditio
     if settings.pad_token_id is None:
         settings.pad_token_id = model.config.text_config.pad_token_id
     return model
+
+
+def _refuse_offloading(model: KimiVLForConditionalGeneration) -> None:
+    """Weights that are fetched for each call of a layer would be fetched for each token: hours a page."""
+    places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
+    if "disk" in places or ("cpu" in places and len(places) > 1):
+        raise ValueError(
+            "The model does not fit the devices: parts of it would lie on disk or in host memory. Use more or larger "
+            "devices, or device_map='cpu'. In bfloat16 it takes 33 GB."
+        )
 
 
 def _positions(rows: int, columns: int, known: int, mask: Tensor | None, device: torch.device) -> Tensor:

@@ -138,6 +138,20 @@ def test_dtype_is_kept_or_taken_and_router_corrections_stay_wide(checkpoint: Pat
         assert torch.isfinite(out.logits).all()
 
 
+@pytest.mark.parametrize("device_map", ["cpu", "auto", {"": "cpu"}])
+def test_a_device_map_is_followed(checkpoint: Path, device_map: object) -> None:
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, device_map=device_map)
+    assert model.device.type == ("cuda" if device_map == "auto" and torch.cuda.is_available() else "cpu")
+    assert_same(model.cpu(), load(checkpoint, device_map="cpu"))
+
+
+def test_offloading_is_refused_with_what_to_do(checkpoint: Path, tmp_path: Path) -> None:
+    parts = ("vision_tower", "multi_modal_projector", "language_model.lm_head", "language_model.model")
+    device_map = {**dict.fromkeys(parts, "cpu"), "multi_modal_projector": "disk"}
+    with pytest.raises(ValueError, match="does not fit the devices"):
+        AutoModelForCausalLM.from_pretrained(checkpoint, device_map=device_map, offload_folder=tmp_path)
+
+
 def test_generation_stops_at_the_end_of_a_turn(checkpoint: Path) -> None:
     for model in (
         AutoModelForCausalLM.from_pretrained(checkpoint),
