@@ -66,7 +66,19 @@ def extract_docs(
     questions: Annotated[
         Path | None, typer.Option(help="YAML, JSON or CSV of id, question, optional assets glob.")
     ] = None,
-    model: Annotated[str, typer.Option(help="embedded (CPU, nothing to download) or fake (for tests).")] = "embedded",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="embedded (CPU, nothing to download), nano (a tiny Kimi-VL, to try the real path), fake (for tests), "
+            "or a Kimi-VL checkpoint: ./directory, s3://bucket/checkpoint, owner/name@revision on the hub."
+        ),
+    ] = "embedded",
+    engine: Annotated[
+        str, typer.Option(help="What runs a Kimi-VL checkpoint: torch (ours) or vllm (extra).")
+    ] = "torch",
+    gpus_per_replica: Annotated[
+        float | None, typer.Option(help="GPUs an actor asks Ray for; default: 1 for a large checkpoint, else 0.")
+    ] = None,
     replicas: Annotated[int, typer.Option(help="Models loaded side by side, one an actor.")] = 2,
     pages_per_unit: Annotated[int, typer.Option(help="Pages that commit together.")] = 8,
     dpi: Annotated[int, typer.Option(help="Resolution of rendered pages.")] = 144,
@@ -94,6 +106,8 @@ def extract_docs(
             tasks=tuple(task.strip() for task in tasks.split(",") if task.strip()),
             questions=load_questions(questions) if questions else (),
             model=model,
+            engine=engine,
+            gpus_per_replica=gpus_per_replica,
             replicas=replicas,
             pages_per_unit=pages_per_unit,
             dpi=dpi,
@@ -107,7 +121,7 @@ def extract_docs(
             max_file_mb=max_file_mb,
             price_per_replica_hour=price_per_replica_hour,
         )
-        describe_replica(config.model)
+        describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error

@@ -1,40 +1,80 @@
-"""From a model's name to its description (cheap, for the driver) and to a loaded replica (for an actor)."""
+"""From a model's name to its description (cheap, for the driver) and to a loaded replica (for an actor).
+
+A name is ``embedded``, ``fake``, ``nano``, or a Kimi-VL checkpoint: a directory, an fsspec URL, or a name on the model
+hub with the revision to pin (``moonshotai/Kimi-VL-A3B-Instruct@REVISION``).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal, get_args
+
 from model.protocol import Replica, ReplicaDescription
 
-MODELS = ("embedded", "fake")
+MODELS = ("embedded", "fake", "nano")
+EngineName = Literal["torch", "vllm"]
 
 
 class UnknownModelError(ValueError):
-    """No replica goes by this name."""
+    """No replica goes by this name, or its checkpoint is not to be found."""
 
 
-def describe_replica(name: str) -> ReplicaDescription:
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model and the engine to run it on; models that need no engine ignore it."""
+
+    name: str
+    engine: EngineName = "torch"
+
+
+def describe_replica(choice: ModelChoice) -> ReplicaDescription:
     """What the driver must know of a model, without loading it.
 
     Raises:
-        UnknownModelError: names the models there are.
+        UnknownModelError: says which names there are, or what is wrong with the checkpoint.
     """
-    if name == "embedded":
+    if choice.engine not in get_args(EngineName):
+        raise UnknownModelError(f"--engine {choice.engine}: choose one of {', '.join(get_args(EngineName))}")
+    if choice.name == "embedded":
         from model.embedded.replica import DESCRIPTION
 
         return DESCRIPTION
-    if name == "fake":
-        from model.fake import DESCRIPTION
+    if choice.name == "fake":
+        from model.fake import DESCRIPTION as FAKE
 
-        return DESCRIPTION
-    raise UnknownModelError(f"--model {name}: there is no such model; choose one of {', '.join(MODELS)}")
+        return FAKE
+    if choice.name == "nano":
+        from model.kimi.nano import describe_nano
+
+        return describe_nano()
+    if "/" not in choice.name:
+        raise UnknownModelError(
+            f"--model {choice.name}: there is no such model; choose one of {', '.join(MODELS)}, or give a Kimi-VL "
+            "checkpoint (./directory, s3://bucket/checkpoint, or owner/name@revision on the hub)"
+        )
+    from model.kimi.replica import CheckpointNotFoundError, describe_kimi
+
+    try:
+        return describe_kimi(choice.name)
+    except CheckpointNotFoundError as error:
+        raise UnknownModelError(f"--model {choice.name}: {error}") from error
 
 
-def load_replica(name: str) -> Replica:
+def load_replica(choice: ModelChoice) -> Replica:
     """A loaded replica; may take seconds to minutes, and the memory of the model."""
-    describe_replica(name)
-    if name == "embedded":
+    if choice.name == "embedded":
         from model.embedded.replica import EmbeddedReplica
 
         return EmbeddedReplica()
-    from model.fake import FakeReplica
+    if choice.name == "fake":
+        from model.fake import FakeReplica
 
-    return FakeReplica()
+        return FakeReplica()
+    if choice.name == "nano":
+        from model.kimi.nano import NanoReplica
+
+        return NanoReplica(choice.engine)
+    describe_replica(choice)
+    from model.kimi.replica import load_kimi
+
+    return load_kimi(choice.name, choice.engine)

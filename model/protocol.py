@@ -94,22 +94,38 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """A committed page as the understanding tasks see it."""
+    """A committed page as the understanding tasks see it. Sizes are those of its picture; 0 where unknown.
+
+    ``rotation`` is the clockwise turn that makes it upright.
+    """
 
     page_number: int
     text: str
     blocks: tuple[Block, ...] = ()
     language: str | None = None
+    width_px: int = 0
+    height_px: int = 0
+    rotation: int = 0
+
+
+class PagePictures(Protocol):
+    """Gives a page's picture when it is wanted, so that no document's pictures are all held at once."""
+
+    def __call__(self, page_number: int) -> RgbImage: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentText:
-    """A whole document, its pages in order. Pages that failed are absent."""
+    """A whole document, its pages in order. Pages that failed are absent.
+
+    ``pictures`` is None unless the replica said that it understands by looking.
+    """
 
     asset_id: str
     uri: str
     title: str | None
     pages: tuple[PageText, ...]
+    pictures: PagePictures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +190,8 @@ class ReplicaDescription:
     """What the driver must know of a model without loading it.
 
     ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
-    recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it.
+    recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it; ``looks`` that it
+    wants the pages' pictures for summaries and answers, too.
     """
 
     name: str
@@ -183,3 +200,4 @@ class ReplicaDescription:
     settings: dict[Task, dict[str, str]]
     num_cpus: float = 1.0
     num_gpus: float = 0.0
+    looks: bool = False

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from model.load import EngineName, ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Layout
 
@@ -50,6 +51,8 @@ class RunConfig(BaseModel):
     tasks: tuple[Task, ...] = TASK_ORDER
     questions: tuple[QuestionSpec, ...] = ()
     model: str = "embedded"
+    engine: EngineName = "torch"
+    gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
     pages_per_unit: int = Field(default=8, ge=1, le=512)
     dpi: int = Field(default=144, ge=36, le=600)
@@ -79,6 +82,10 @@ class RunConfig(BaseModel):
         if doubled:
             raise ValueError(f"question ids must differ; given more than once: {', '.join(doubled)}")
         return self
+
+    @property
+    def choice(self) -> ModelChoice:
+        return ModelChoice(self.model, self.engine)
 
     @property
     def asks(self) -> bool:

@@ -298,7 +298,10 @@ def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task,
     files = segment_files(ledger, recipes.read, wanted)
     ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
     rows = ledger.query(
-        "SELECT asset_id, uri, title FROM ready SEMI JOIN wanted_documents USING (asset_id) ORDER BY asset_id"
+        """
+        SELECT asset_id, uri, etag, size, kind, title FROM ready SEMI JOIN wanted_documents USING (asset_id)
+        ORDER BY asset_id
+        """
     )
     return [
         row

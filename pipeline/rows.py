@@ -141,6 +141,9 @@ def page_text(row: Mapping[str, Any]) -> PageText:
         text=row["text"] or "",
         blocks=tuple(_block(block) for block in row["blocks"] or ()),
         language=row["language"],
+        width_px=row["width_px"] or 0,
+        height_px=row["height_px"] or 0,
+        rotation=row["rotation"] or 0,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -33,6 +33,7 @@ from pipeline.session import ray_session, run_actors
 from pipeline.snapshot import page_tallies, take_snapshot
 from pipeline.spool import default_folder
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
+from pipeline.stages.pictures import PictureAccess
 from pipeline.stages.read import ReadActor, ReadJob
 from pipeline.stages.results import UnitResult
 from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
@@ -65,7 +66,9 @@ class Run:
         self.config = config
         self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.started_at = now()
-        self.replica = describe_replica(config.model)
+        self.replica = describe_replica(config.choice)
+        if config.gpus_per_replica is not None:
+            self.replica = replace(self.replica, num_gpus=config.gpus_per_replica)
         self.settings = DecodeSettings(
             dpi=config.dpi,
             layout=config.layout,
@@ -116,7 +119,7 @@ class Run:
             documents = plan.documents_to_understand(ledger, self.recipes, self.config.tasks)
             if documents:
                 session.start()
-                self._understand(ledger, documents)
+                self._understand(ledger, documents, spool)
 
     def _identify(self, ledger: Ledger, files: pa.Table, spool: str) -> None:
         job = IdentifyJob(ledger.work, self.run_id, spool, *self._access())
@@ -128,7 +131,7 @@ class Run:
         provenance = self._provenance(self.recipes.read)
         job = ReadJob(
             ledger.work,
-            self.config.model,
+            self.config.choice,
             provenance,
             self.settings,
             spool,
@@ -140,13 +143,14 @@ class Run:
         self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus)
         ledger.refresh()
 
-    def _understand(self, ledger: Ledger, documents: list[dict[str, Any]]) -> None:
+    def _understand(self, ledger: Ledger, documents: list[dict[str, Any]], spool: str) -> None:
         job = UnderstandJob(
             ledger.work,
-            self.config.model,
+            self.config.choice,
             self.recipes.read,
             self._provenance(self.recipes.summarize),
             self.config.seconds_per_read,
+            PictureAccess(self.settings, spool, *self._access()) if self.replica.looks else None,
         )
         size = max(1, min(DOCUMENTS_PER_BLOCK, len(documents) // (4 * self.config.replicas)))
         blocks = [

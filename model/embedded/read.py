@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from rapidfuzz import fuzz
 
 from model.embedded import ocr
 from model.embedded.markdown import to_markdown
 from model.embedded.ocr import Line
 from model.embedded.paragraphs import to_blocks
 from model.language import language_of
+from model.page_checks import agreement, is_blank
 from model.protocol import Block, Box, PageInput, Reading, RgbImage, TextSource, Usage
 
 SETTINGS: Final = {**ocr.SETTINGS, "reader": "2"}
-BLANK_DEVIATION = 2.0  # grey levels; below it a page holds nothing that ink could have made
 LOW_CONFIDENCE = 0.75
 SURE = 0.88  # a reading as good as this needs no other direction tried
 MIN_LINES_TO_TURN = 3
@@ -72,20 +71,6 @@ def _read_image(page: PageInput, begun: float) -> Reading:
         turned=turned,
         usage=Usage(seconds=time.perf_counter() - begun),
     )
-
-
-def is_blank(image: RgbImage) -> bool:
-    """True where nothing on the page stands out from the paper, its outermost hundredth left aside."""
-    height, width = image.shape[:2]
-    inner = image[height // 100 : height - height // 100 or None, width // 100 : width - width // 100 or None]
-    grey = inner[::2, ::2].mean(axis=2)
-    return bool(grey.std() < BLANK_DEVIATION and np.ptp(grey) < 40)
-
-
-def agreement(text: str, blocks: Sequence[Block]) -> float | None:
-    """0..1 likeness of a text and a layer's blocks, word order aside; None where the layer holds no words."""
-    layer = " ".join(block.text for block in blocks)
-    return fuzz.token_sort_ratio(text, layer) / 100 if layer.strip() else None
 
 
 def _read_upright(image: RgbImage) -> tuple[int, list[Line]]:

@@ -22,11 +22,15 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image of a prompt: patches (rows * columns, 3, 14, 14) as the image processor makes them, and their grid."""
+    """One image of a prompt: patches (rows * columns, 3, 14, 14) as the image processor makes them, and their grid.
+
+    ``image`` (height, width, 3) is what they were cut from, for engines that cut patches themselves.
+    """
 
     patches: Patches
     rows: int
     columns: int
+    image: NDArray[np.uint8] | None = None
 
     @property
     def tokens(self) -> int:

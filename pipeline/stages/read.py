@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from model.load import load_replica
+from model.load import ModelChoice, load_replica
 from model.protocol import PageInput, Reading
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
@@ -38,7 +38,7 @@ class ReadJob:
     """What a read actor needs to know."""
 
     work: WorkArea
-    model: str
+    model: ModelChoice
     provenance: Provenance
     settings: DecodeSettings
     spool_folder: str

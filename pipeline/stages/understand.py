@@ -7,7 +7,8 @@ looked up in the page it names before it is committed. Memory is that of one doc
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from model.load import load_replica
-from model.protocol import DocumentText, Evidence, PageText, Question, Usage
+from model.load import ModelChoice, load_replica
+from model.protocol import DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
 from pipeline.evidence import verify
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
+from pipeline.stages.pictures import PictureAccess, Pictures
 from pipeline.stages.results import UnitResult, results_table
 from pipeline.watchdog import deadline
 from pipeline.work import MAX_ATTEMPTS, Attempts, WorkArea, asset_key
@@ -29,13 +31,16 @@ DOCUMENTS = pa.schema(
     [
         ("asset_id", pa.string()),
         ("uri", pa.string()),
+        ("etag", pa.string()),
+        ("size", pa.int64()),
+        ("kind", pa.string()),
         ("title", pa.string()),
         ("segment_files", pa.list_(pa.string())),
         ("summary_wanted", pa.bool_()),
         ("questions", pa.list_(QUESTION)),
     ]
 )
-_COLUMNS = ["segment", "text", "blocks", "language"]
+_COLUMNS = ["segment", "text", "blocks", "language", "width_px", "height_px", "rotation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,11 @@ class UnderstandJob:
     """What an understand actor needs to know. ``provenance`` is the summaries'; answers carry their own recipes."""
 
     work: WorkArea
-    model: str
+    model: ModelChoice
     read_recipe_id: str
     provenance: Provenance
     seconds_per_task: float
+    pictures: PictureAccess | None = None
 
 
 class UnderstandActor:
@@ -54,6 +60,7 @@ class UnderstandActor:
         self._job = job
         self._attempts = Attempts(job.work, job.provenance.run_id)
         self._replica = load_replica(job.model)
+        self._pictures = Pictures(job.pictures) if job.pictures is not None else None
 
     def __call__(self, documents: pa.Table) -> pa.Table:
         """Summarise and ask the documents of one block. Never raises: failures are rows."""
@@ -66,14 +73,30 @@ class UnderstandActor:
             document = load_document(self._job.work, row, self._job.read_recipe_id)
             pages = {page.page_number: page for page in document.pages}
             result.idle_seconds = time.perf_counter() - begun
-            if row["summary_wanted"]:
-                self._summarize(document, pages, result)
-            if row["questions"]:
-                self._answer(document, pages, row["questions"], result)
+            with self._shown(row, document, pages) as document:
+                if row["summary_wanted"]:
+                    self._summarize(document, pages, result)
+                if row["questions"]:
+                    self._answer(document, pages, row["questions"], result)
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
         return result
+
+    @contextmanager
+    def _shown(
+        self, row: dict[str, Any], document: DocumentText, pages: Mapping[int, PageText]
+    ) -> Iterator[DocumentText]:
+        """The document with its pages' pictures, where the replica looks; a file that is gone fails when looked at."""
+        if self._pictures is None:
+            yield document
+            return
+        with ExitStack() as stack:
+            try:
+                pictures: PagePictures = stack.enter_context(self._pictures.of(row, pages))
+            except Failure as failure:
+                pictures = _Gone(failure)
+            yield replace(document, pictures=pictures)
 
     def _summarize(self, document: DocumentText, pages: Mapping[int, PageText], result: UnitResult) -> None:
         recipe = self._job.provenance.recipe_id
@@ -162,6 +185,16 @@ def load_document(work: WorkArea, row: Mapping[str, Any], recipe_id: str) -> Doc
         pages.extend(page_text(segment) for batch in table.to_batches() for segment in batch.to_pylist())
     pages.sort(key=lambda page: page.page_number)
     return DocumentText(row["asset_id"], row["uri"], row["title"], tuple(pages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Stands for the pictures of a file that cannot be opened again."""
+
+    failure: Failure
+
+    def __call__(self, page_number: int) -> RgbImage:
+        raise self.failure
 
 
 def _verified(evidence: Sequence[Evidence], pages: Mapping[int, PageText]) -> tuple[Evidence, ...]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.fake import FakeReplica
+from model.load import ModelChoice
 from model.protocol import PageInput, Reading
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
@@ -41,7 +42,7 @@ class Misbehaving(FakeReplica):
 def job(output: Path) -> ReadJob:
     return ReadJob(
         WorkArea(OutputStore(str(output)), 1),
-        "fake",
+        ModelChoice("fake"),
         Provenance("recipe", "run", "fake@1"),
         DecodeSettings(layout="fast"),
         str(output / "spool"),

@@ -1,0 +1,151 @@
+"""vLLM behind our interface: its scheduler, its cache and its prefix caching, our tokenizer and processor.
+
+One place holds its settings. vLLM finds shared prefixes by itself, block by block, so ``prefix_key`` is not needed; on
+the CPU its latent attention has no prefix caching. Images are handed over as pictures: vLLM cuts the patches, with our
+image processor. Wants the extra ``folioscope[vllm]``, whose pins differ: an environment of its own on the actors.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from model.engine.interface import Completion, Counters, FinishReason, Request, RequestError
+from model.engine.loops import find_loop, is_due
+from model.engine.vllm_plugin import CPU_COMPILATION, register
+
+MOST_IMAGES = 256
+MOST_SEQUENCES = 32
+
+
+class VllmEngine:
+    def __init__(self, location: str, *, context_tokens: int | None = None) -> None:
+        """Raises what vLLM raises for a checkpoint it cannot load; ``location`` is a directory."""
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        register()
+        on_cpu = current_platform.is_cpu()
+        self._llm = LLM(
+            model=str(Path(location)),
+            dtype="auto",
+            max_model_len=context_tokens,
+            max_num_seqs=MOST_SEQUENCES,
+            limit_mm_per_prompt={"image": MOST_IMAGES},
+            enable_prefix_caching=not on_cpu,
+            enforce_eager=on_cpu,
+            trust_remote_code=False,
+            disable_log_stats=True,
+            **({"compilation_config": CPU_COMPILATION} if on_cpu else {}),
+        )
+        config = self._llm.llm_engine.model_config
+        self.context_tokens = int(config.max_model_len)
+        self._media_id = int(config.hf_config.media_placeholder_token_id)
+        self._running: dict[str, Request] = {}
+        self.counters = Counters()
+
+    def submit(self, request: Request) -> None:
+        """Queue a request. Raises :class:`RequestError`."""
+        from vllm import SamplingParams
+
+        total = len(request.ids) + request.sampling.max_new_tokens
+        if total > self.context_tokens:
+            raise RequestError(
+                f"Request {request.key}: {total} tokens pass the {self.context_tokens} of this engine. Give fewer "
+                "pages, or ask for a shorter answer."
+            )
+        sampling = request.sampling
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed if sampling.temperature else None,
+            max_tokens=sampling.max_new_tokens,
+            stop_token_ids=sorted(request.stop_ids),
+            logprobs=0,
+            detokenize=False,
+        )
+        self._llm.llm_engine.add_request(request.key, self._prompt(request), parameters)
+        self._running[request.key] = request
+        self.counters.requests += 1
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._running)
+
+    def step(self) -> list[Completion]:
+        begun = time.perf_counter()
+        finished = []
+        for output in self._llm.llm_engine.step():
+            request = self._running.get(output.request_id)
+            if request is None:
+                continue  # one that was cut off in an earlier step
+            completion = self._take(request, output)
+            if completion is not None:
+                del self._running[output.request_id]
+                finished.append(completion)
+        self.counters.steps += 1
+        self.counters.most_sequences = max(self.counters.most_sequences, len(self._running) + len(finished))
+        self.counters.busy_seconds += time.perf_counter() - begun
+        return finished
+
+    def _take(self, request: Request, output: Any) -> Completion | None:
+        """The completion that a request's output so far makes; None while it is still writing."""
+        answer = output.outputs[0]
+        ids = list(answer.token_ids)
+        if output.finished:
+            stopped = answer.finish_reason == "stop"
+            written = ids[:-1] if stopped and ids and ids[-1] in request.stop_ids else ids
+            return self._completion(request, output, written, "stop" if stopped else "length")
+        if request.stop_on_loop and is_due(len(ids)) and (kept := find_loop(ids)) is not None:
+            self._llm.llm_engine.abort_request([output.request_id])
+            self.counters.loops_cut += 1
+            return self._completion(request, output, ids[:kept], "loop")
+        return None
+
+    def _completion(self, request: Request, output: Any, ids: list[int], reason: FinishReason) -> Completion:
+        answer = output.outputs[0]
+        shared = int(output.num_cached_tokens or 0)
+        saved = request.sampling.max_new_tokens - len(answer.token_ids) if reason == "loop" else 0
+        self.counters.prompt_tokens_computed += len(request.ids) - shared
+        self.counters.prompt_tokens_shared += shared
+        self.counters.images_encoded += len(request.pictures)
+        self.counters.output_tokens += len(answer.token_ids)
+        self.counters.tokens_saved += saved
+        logprob = answer.cumulative_logprob or 0.0
+        return Completion(
+            key=request.key,
+            ids=tuple(ids),
+            finish_reason=reason,
+            prompt_tokens=len(request.ids),
+            computed_tokens=len(request.ids) - shared,
+            mean_logprob=logprob / max(1, len(answer.token_ids)),
+            saved_tokens=saved,
+        )
+
+    def _prompt(self, request: Request) -> dict[str, Any]:
+        """vLLM's form of a prompt: one image token an image, and the pictures themselves."""
+        if not request.pictures:
+            return {"prompt_token_ids": list(request.ids)}
+        widths = iter(picture.tokens for picture in request.pictures)
+        ids: list[int] = []
+        skip = 0
+        for token in request.ids:
+            if skip:
+                skip -= 1
+                continue
+            ids.append(token)
+            if token == self._media_id:
+                skip = next(widths) - 1
+        images = [picture.image for picture in request.pictures]
+        if any(image is None for image in images):
+            raise RequestError(
+                f"Request {request.key}: vLLM cuts patches itself and needs the pictures they come from."
+            )
+        return {"prompt_token_ids": ids, "multi_modal_data": {"image": [_pil(image) for image in images]}}
+
+
+def _pil(image: Any) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(image)

@@ -1,0 +1,1 @@
+"""Kimi-VL as a replica: prompts, requests to an engine, and what is made of its answers."""

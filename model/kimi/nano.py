@@ -1,0 +1,204 @@
+"""The nano replica: a Kimi-VL of ten megabytes that truly reads, to try the whole path without a GPU or a model hub.
+
+It reads simple printed pages line by line, counts lines, and says whether a word is on a page. It proves the path, and
+says nothing of what the published model can do (examples/nano tells how it was made). Half a second a page.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from model.engine.interface import Completion, Request, Sampling, complete_in_order
+from model.kimi.conversation import Conversation
+from model.kimi.lines import NO_LINES, LinesOfPage, cut_page
+from model.kimi.replica import describe_kimi, make_engine
+from model.language import language_of
+from model.load import EngineName
+from model.protocol import (
+    Answer,
+    Block,
+    Box,
+    DocumentText,
+    Evidence,
+    KeyPoint,
+    PageInput,
+    Question,
+    Reading,
+    ReplicaDescription,
+    RgbImage,
+    Summary,
+    Usage,
+)
+
+FOLDER = Path(__file__).resolve().parents[1] / "nano"
+READ = "Read the text."
+COUNT = "Count the lines."
+PRESENCE = 'Is "{word}" on the page? Where?'
+CUTTER = "1"
+_ASKED_WORD = re.compile(r'\bis\s+["“](?P<word>[^"”]{1,40})["”]\s+(?:on|in)\b', re.I)
+_FOUND = re.compile(r"yes, line (\d)")
+
+
+def describe_nano() -> ReplicaDescription:
+    found = describe_kimi(str(FOLDER))
+    settings = {task: {"cutter": CUTTER, "prompts": f"{READ} {COUNT} {PRESENCE}"} for task in found.settings}
+    return ReplicaDescription("kimi-vl:nano", found.revision, False, settings, num_cpus=0.5, looks=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request's place: which page, which cut of it."""
+
+    page: int
+    cut: int
+    request: Request
+
+
+class NanoReplica:
+    """See :class:`model.protocol.Replica`."""
+
+    def __init__(self, engine: EngineName = "torch", folder: Path = FOLDER) -> None:
+        from model.kimi_vl import KimiVLProcessor
+
+        self.engine, _ = make_engine(str(folder), engine)
+        self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
+        self._number = 0
+
+    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
+        begun = time.perf_counter()
+        cuts = [cut_page(page.image) if page.image is not None else NO_LINES for page in pages]
+        asked = [
+            _Asked(n, place, self._request(cut.image, READ, 64 * (cut.last - cut.first + 1)))
+            for n, lines in enumerate(cuts)
+            for place, cut in enumerate(lines.cuts)
+        ]
+        completions = complete_in_order(self.engine, [one.request for one in asked])
+        of_page: list[list[tuple[_Asked, Completion]]] = [[] for _ in pages]
+        for one, completion in zip(asked, completions, strict=True):
+            of_page[one.page].append((one, completion))
+        seconds = (time.perf_counter() - begun) / max(1, len(pages))
+        return [self._reading(lines, found, seconds) for lines, found in zip(cuts, of_page, strict=True)]
+
+    def summarize(self, document: DocumentText) -> Summary:
+        """How many lines the model counts on each page, and each page's first line."""
+        begun = time.perf_counter()
+        counts = {}
+        used = Usage()
+        for page in document.pages:
+            requests = [
+                self._request(cut.image, COUNT, 4) for cut in cut_page(_picture(document, page.page_number)).cuts
+            ]
+            completions = complete_in_order(self.engine, requests)
+            said = [self._conversation.text(completion) for completion in completions]
+            counts[page.page_number] = sum(int(text) for text in said if text.isdecimal())
+            used = _added(used, completions)
+        points = tuple(
+            KeyPoint(f"{counts[page.page_number]} lines or pieces of lines", (Evidence(first, page.page_number),))
+            for page in document.pages
+            for first in [next((line for line in page.text.splitlines() if line.strip()), "")]
+            if first
+        )
+        lines = sum(counts.values())
+        text = f"{len(document.pages)} pages with {lines} lines or pieces of lines, as the model counts them."
+        return Summary(text, "abstractive", points, _timed(used, begun))
+
+    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+        """Answers "Is "WORD" on the page?" by looking; anything else is not answerable for it."""
+        begun = time.perf_counter()
+        words = {q.question_id: match["word"] for q in questions if (match := _ASKED_WORD.search(q.text))}
+        seen: dict[str, tuple[Evidence, ...]] = dict.fromkeys(words, ())
+        used = Usage()
+        for page in document.pages if words else ():
+            lines = cut_page(_picture(document, page.page_number))
+            for place, cut in enumerate(lines.cuts):
+                key = f"{document.asset_id}:{page.page_number}:{place}"
+                requests = [self._request(cut.image, PRESENCE.format(word=word), 24, key) for word in words.values()]
+                completions = complete_in_order(self.engine, requests)
+                used = _added(used, completions)
+                for id_, completion in zip(words, completions, strict=True):
+                    found = _FOUND.match(self._conversation.text(completion))
+                    if found:
+                        line = min(cut.first + int(found[1]) - 1, cut.last)
+                        seen[id_] += (Evidence(words[id_], page.page_number, bbox=lines.boxes[line]),)
+        share = _timed(used, begun)
+        return [
+            Answer(
+                question.question_id,
+                "yes" if seen.get(question.question_id) else None,
+                bool(seen.get(question.question_id)),
+                evidence=seen.get(question.question_id, ()),
+                usage=share if number == 0 else Usage(),
+            )
+            for number, question in enumerate(questions)
+        ]
+
+    def _request(self, image: RgbImage, task: str, new_tokens: int, key: str | None = None) -> Request:
+        prompt = self._conversation.prompt(self._conversation.share([image]), task)
+        self._number += 1
+        return Request(
+            f"nano-{self._number}",
+            prompt.ids,
+            Sampling(new_tokens),
+            self._conversation.stop_ids,
+            prompt.pictures,
+            prefix_key=key,
+            prefix_tokens=prompt.shared if key is not None else 0,
+        )
+
+    def _reading(self, lines: LinesOfPage, found: list[tuple[_Asked, Completion]], seconds: float) -> Reading:
+        if not lines.cuts:
+            return Reading("", "none", flags=("blank",), usage=Usage(seconds=seconds))
+        texts = [""] * len(lines.boxes)
+        sure = [1.0] * len(lines.boxes)
+        usage = Usage(seconds=seconds)
+        for one, completion in found:
+            cut = lines.cuts[one.cut]
+            read = self._lines(completion, cut.last - cut.first + 1)
+            for line, text in enumerate(read, cut.first):
+                texts[line] = f"{texts[line]} {text}".strip()
+                sure[line] = min(sure[line], float(np.exp(completion.mean_logprob)))
+            usage = _added(usage, [completion])
+        cut_off = any(completion.finish_reason != "stop" for _, completion in found)
+        blocks = tuple(_paragraphs(texts, sure, lines))
+        text = "\n\n".join(block.text for block in blocks)
+        flags = ("cut_off",) if cut_off else ()
+        return Reading(text, "model", blocks, language=language_of(text), flags=flags, usage=usage)
+
+    def _lines(self, completion: Completion, wanted: int) -> list[str]:
+        """What was read, as so many lines: too many are joined to the last, missing ones are empty."""
+        read = self._conversation.text(completion).split("\n")
+        return [*read[: wanted - 1], " ".join(read[wanted - 1 :]), *[""] * (wanted - len(read))][:wanted]
+
+
+def _paragraphs(texts: list[str], sure: list[float], lines: LinesOfPage) -> Iterator[Block]:
+    starts = [*sorted(lines.paragraphs), len(texts)]
+    for first, end in pairwise(starts):
+        boxes = lines.boxes[first:end]
+        box = Box(min(b.x0 for b in boxes), boxes[0].y0, max(b.x1 for b in boxes), boxes[-1].y1)
+        text = "\n".join(texts[first:end]).strip()
+        if text:
+            yield Block("text", text, box, min(sure[first:end]))
+
+
+def _picture(document: DocumentText, page_number: int) -> RgbImage:
+    assert document.pictures is not None
+    return document.pictures(page_number)
+
+
+def _added(usage: Usage, completions: Sequence[Completion]) -> Usage:
+    return Usage(
+        usage.input_tokens + sum(completion.computed_tokens for completion in completions),
+        usage.output_tokens + sum(len(completion.ids) for completion in completions),
+        usage.seconds,
+    )
+
+
+def _timed(usage: Usage, begun: float) -> Usage:
+    return Usage(usage.input_tokens, usage.output_tokens, time.perf_counter() - begun)

@@ -1,0 +1,145 @@
+"""Reading pages: one request a page, looping pages once more and hotter, poorly read ones in other directions.
+
+A page without ink is never asked about. Where the page has a text layer that can be trusted, the reading is compared
+with it: free truth. All pages of a call are in the engine at once, retries of one beside first tries of another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.engine.interface import Completion, Engine, Request, Sampling
+from model.kimi.conversation import Conversation
+from model.kimi.prompts import READ
+from model.language import language_of
+from model.page_checks import agreement, disagreement, is_blank
+from model.protocol import Block, PageInput, Reading, RgbImage, Usage
+
+HOTTER = (0.4, 0.8)  # temperatures of the tries after a loop
+POOR_LOGPROB = -1.0  # mean over a reading, below which other directions are tried
+TURNS = (180, 90, 270)
+
+
+@dataclass(slots=True)
+class _Try:
+    """How one page stands: which try it is at, and the best reading so far with its turn."""
+
+    page: PageInput
+    sampling: Sampling
+    turn: int = 0
+    loops: int = 0
+    turns_left: tuple[int, ...] = TURNS
+    best: tuple[int, Completion] | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Reader:
+    def __init__(self, engine: Engine, conversation: Conversation, sampling: Sampling) -> None:
+        self._engine = engine
+        self._conversation = conversation
+        self._sampling = sampling
+        self._number = 0
+
+    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
+        """One reading a page, in order."""
+        begun = time.perf_counter()
+        tries = {n: _Try(page, self._sampling) for n, page in enumerate(pages) if not _blank(page)}
+        asked = {self._ask(attempt).key: n for n, attempt in tries.items()}
+        while self._engine.unfinished:
+            for completion in self._engine.step():
+                attempt = tries[asked[completion.key]]
+                if self._again(attempt, completion):
+                    asked[self._ask(attempt).key] = asked[completion.key]
+        seconds = (time.perf_counter() - begun) / max(1, len(pages))
+        return [self._reading(page, tries.get(n), seconds) for n, page in enumerate(pages)]
+
+    def _ask(self, attempt: _Try) -> Request:
+        image = attempt.page.image
+        assert image is not None
+        prompt = self._conversation.prompt(self._conversation.share([turned(image, attempt.turn)]), READ)
+        self._number += 1
+        request = Request(
+            f"read-{self._number}", prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures
+        )
+        self._engine.submit(request)
+        attempt.input_tokens += len(prompt.ids)
+        return request
+
+    def _again(self, attempt: _Try, completion: Completion) -> bool:
+        """Take a completion; True where the page is to be asked about once more."""
+        attempt.output_tokens += len(completion.ids)
+        if attempt.best is None or _better(completion, attempt.best[1]):
+            attempt.best = (attempt.turn, completion)
+        if completion.finish_reason == "loop" and attempt.loops < len(HOTTER):
+            attempt.sampling = replace(attempt.sampling, temperature=HOTTER[attempt.loops], seed=attempt.loops + 1)
+            attempt.loops += 1
+            return True
+        if completion.mean_logprob < POOR_LOGPROB and attempt.turns_left:
+            attempt.turn, *rest = attempt.turns_left
+            attempt.turns_left = tuple(rest)
+            attempt.sampling, attempt.loops = self._sampling, len(HOTTER)
+            return True
+        return False
+
+    def _reading(self, page: PageInput, attempt: _Try | None, seconds: float) -> Reading:
+        if attempt is None or attempt.best is None:
+            return Reading("", "none", flags=("blank",), usage=Usage(seconds=seconds))
+        turn, completion = attempt.best
+        text, _ = self._conversation.answer(completion)
+        usage = Usage(attempt.input_tokens, attempt.output_tokens, seconds)
+        ended = {"loop": ["loop"], "length": ["cut_off"]}
+        flags = list(ended.get(completion.finish_reason, ()))
+        if turn:
+            flags.append("turned")
+        if completion.mean_logprob < POOR_LOGPROB:
+            flags.append("low_confidence")
+        layer = page.layer if page.layer is not None and page.layer.verdict == "usable" else None
+        if layer is not None and (found := disagreement(text, layer.blocks)) is not None:
+            flags.append(found)
+        if not text.strip():
+            return Reading("", "none", flags=(*flags, "no_words"), turned=turn, usage=usage)
+        return Reading(
+            text=text,
+            text_source="model",
+            blocks=to_blocks(text, float(np.exp(completion.mean_logprob))),
+            language=language_of(text),
+            layer_agreement=agreement(text, layer.blocks) if layer is not None else None,
+            flags=tuple(flags),
+            turned=turn,
+            usage=usage,
+        )
+
+
+def to_blocks(text: str, confidence: float) -> tuple[Block, ...]:
+    """Markdown as blocks without boxes, one a paragraph: the model does not say where it read what."""
+    blocks = []
+    for part in (part.strip() for part in text.split("\n\n")):
+        marks = len(part) - len(part.lstrip("#"))
+        if not part:
+            continue
+        if 1 <= marks <= 6 and part[marks : marks + 1] == " ":
+            blocks.append(Block("heading", part[marks:].strip(), confidence=confidence, level=marks))
+        elif part.startswith("<table"):
+            blocks.append(Block("table", part, confidence=confidence))
+        else:
+            blocks.append(Block("text", part, confidence=confidence))
+    return tuple(blocks)
+
+
+def turned(image: RgbImage, degrees: int) -> RgbImage:
+    """The image turned clockwise."""
+    return image if degrees == 0 else np.ascontiguousarray(np.rot90(image, k=-degrees // 90))
+
+
+def _blank(page: PageInput) -> bool:
+    return page.image is None or is_blank(page.image)
+
+
+def _better(one: Completion, other: Completion) -> bool:
+    """A reading that ended by itself before one that did not, then the one the model was surer of."""
+    return (one.finish_reason == "stop", one.mean_logprob) > (other.finish_reason == "stop", other.mean_logprob)

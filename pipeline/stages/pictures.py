@@ -1,0 +1,72 @@
+"""Pages' pictures for replicas that understand by looking: decoded when asked for, one at a time, never kept.
+
+A file that is no longer what was read is a failure of the document, not another answer. 15 ms a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.protocol import PageText, RgbImage
+from pipeline.decode.children import ChildLimits, DecodeChildren
+from pipeline.decode.pages import DecodeSettings, FailedPage
+from pipeline.failures import Failure, Reason
+from pipeline.sources import SourceFile
+from pipeline.spool import open_asset
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAccess:
+    """What opening documents again takes."""
+
+    settings: DecodeSettings
+    spool_folder: str
+    max_file_bytes: int
+    limits: ChildLimits
+    passwords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPictures:
+    """One document's pages as upright pictures, turned as the reading found them to be."""
+
+    path: Path
+    row: Mapping[str, Any]
+    rotations: Mapping[int, int]
+    settings: DecodeSettings
+    children: DecodeChildren
+
+    def __call__(self, page_number: int) -> RgbImage:
+        """Raises Failure where the page no longer decodes."""
+        [page] = self.children.decode(
+            self.path, self.row["kind"], page_number, page_number, self.settings, self.row["uri"]
+        )
+        if isinstance(page, FailedPage):
+            raise page.failure
+        if page.image is None:
+            raise Failure(Reason.DECODE_ERROR, f"{self.row['uri']} page {page_number}: it gave no picture")
+        turn = (self.rotations[page_number] - page.rotation) % 360
+        return page.image if turn == 0 else np.ascontiguousarray(np.rot90(page.image, k=-turn // 90))
+
+
+class Pictures:
+    """Opens documents for one actor."""
+
+    def __init__(self, access: PictureAccess) -> None:
+        self._access = access
+        self._children = DecodeChildren(1, access.limits, access.passwords)
+
+    @contextmanager
+    def of(self, row: Mapping[str, Any], pages: Mapping[int, PageText]) -> Iterator[DocumentPictures]:
+        """Raises Failure where the file is gone or has changed."""
+        source = SourceFile(row["uri"], row["size"], row["etag"], None)
+        folder = Path(self._access.spool_folder)
+        rotations = {number: page.rotation for number, page in pages.items()}
+        with open_asset(source, row["asset_id"], folder, self._access.max_file_bytes) as path:
+            yield DocumentPictures(path, row, rotations, self._access.settings, self._children)
