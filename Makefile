@@ -6,10 +6,10 @@ INPUT  ?= demo/archive
 OUTPUT ?= demo/output
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo demo-kimi test lint bench clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 $(BIN)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Folioscope needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -28,6 +28,12 @@ else
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
 endif
 	@$(BIN)/python examples/show_tables.py $(OUTPUT)
+
+demo-kimi: $(BIN)/.ready  ## Read a small archive with a Kimi-VL replica on the CPU (the nano model that lies here)
+	$(BIN)/python examples/make_printed.py demo/printed > /dev/null
+	$(BIN)/python jobs/extract_docs.py --input demo/printed --output demo/output-kimi --model nano --replicas 1 \
+	    --questions examples/printed_questions.yaml
+	@$(BIN)/python examples/show_tables.py demo/output-kimi
 
 test: lint  ## Lint, types and tests
 	$(BIN)/python -m pytest

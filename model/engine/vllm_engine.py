@@ -7,6 +7,7 @@ image processor. Wants the extra ``folioscope[vllm]``, whose pins differ: an env
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ MOST_SEQUENCES = 32
 
 
 class VllmEngine:
-    def __init__(self, location: str, *, context_tokens: int | None = None) -> None:
+    def __init__(
+        self, location: str, *, context_tokens: int | None = None, most_sequences: int = MOST_SEQUENCES
+    ) -> None:
         """Raises what vLLM raises for a checkpoint it cannot load; ``location`` is a directory."""
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -29,9 +32,9 @@ class VllmEngine:
         on_cpu = current_platform.is_cpu()
         self._llm = LLM(
             model=str(Path(location)),
-            dtype="auto",
+            dtype=_dtype(location),  # by itself vLLM would run a float32 checkpoint in bfloat16
             max_model_len=context_tokens,
-            max_num_seqs=MOST_SEQUENCES,
+            max_num_seqs=most_sequences,
             limit_mm_per_prompt={"image": MOST_IMAGES},
             enable_prefix_caching=not on_cpu,
             enforce_eager=on_cpu,
@@ -62,6 +65,7 @@ class VllmEngine:
             seed=sampling.seed if sampling.temperature else None,
             max_tokens=sampling.max_new_tokens,
             stop_token_ids=sorted(request.stop_ids),
+            ignore_eos=True,  # what ends a completion is what the request says
             logprobs=0,
             detokenize=False,
         )
@@ -149,3 +153,9 @@ def _pil(image: Any) -> Any:
     from PIL import Image
 
     return Image.fromarray(image)
+
+
+def _dtype(location: str) -> str:
+    """What the checkpoint's config.json says."""
+    settings = json.loads((Path(location) / "config.json").read_text("utf-8"))
+    return str(settings.get("torch_dtype") or settings.get("dtype") or "auto")

@@ -25,7 +25,7 @@ MOST_LINES = 4
 MARGIN = 6  # pixels of white around what is cut
 INK = 0.35  # of the way from paper to the darkest: darker is ink
 FEWEST_INK = 2  # pixels of ink in a row that belongs to a line
-PARAGRAPH_GAP = 0.9  # of a line's height: more white between two lines begins a paragraph
+PARAGRAPH_PITCH = 1.4  # times the usual distance of lines: more begins a paragraph
 
 Span = tuple[int, int]
 
@@ -58,15 +58,16 @@ def cut_page(image: RgbImage) -> LinesOfPage:
     rows = _joined_marks([row for row in rows if row[1] - row[0] >= 3])
     if not rows:
         return NO_LINES
-    scale = LINE_HEIGHT / float(np.median([bottom - top for top, bottom in rows]))
+    # Most lines have descenders; those without are less high, at the same size of letters.
+    scale = LINE_HEIGHT / float(np.percentile([bottom - top for top, bottom in rows], 80))
     columns = [_extent(ink[top:bottom].any(axis=0)) for top, bottom in rows]
     height, width = ink.shape
     boxes = tuple(
         Box(left / width, top / height, right / width, bottom / height)
         for (top, bottom), (left, right) in zip(rows, columns, strict=True)
     )
-    white = PARAGRAPH_GAP * LINE_HEIGHT / scale
-    starts = {0} | {n for n, (above, below) in enumerate(pairwise(rows), 1) if below[0] - above[1] > white}
+    pitches = [below[0] - above[0] for above, below in pairwise(rows)]
+    starts = {0} | {n for n, pitch in enumerate(pitches, 1) if pitch > PARAGRAPH_PITCH * float(np.median(pitches))}
     cuts = tuple(_cuts(image, ink, rows, columns, scale, starts))
     return LinesOfPage(cuts, boxes, frozenset(starts))
 

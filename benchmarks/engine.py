@@ -1,0 +1,199 @@
+"""Engines side by side on one checkpoint and the same requests: ours, transformers' generate, and vLLM on the CPU.
+
+    python benchmarks/engine.py [--vllm-python VENV/bin/python] [--quick]
+
+Five minutes and 6 GB. VENV is an environment of its own with vLLM for the CPU (0.32 was used); without it that part is
+left out. The model has 146M parameters and the published head sizes; random weights, so tokens mean nothing and only
+their number and equality are looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.engine.interface import Request, Sampling, complete_in_order
+from model.engine.torch_engine import EngineSettings, TorchEngine
+from model.kimi_vl import KimiVLForConditionalGeneration
+from model.kimi_vl.checkpoint import load
+from model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
+from pipeline.versions import versions
+
+PROJECT = Path(__file__).resolve().parents[1]
+SIZES = TinySizes(
+    hidden_size=1024,
+    intermediate_size=4096,
+    moe_intermediate_size=512,
+    num_hidden_layers=4,
+    num_attention_heads=16,
+    n_routed_experts=16,
+    num_experts_per_tok=4,
+    kv_lora_rank=512,
+    qk_nope_head_dim=128,
+    qk_rope_head_dim=64,
+    v_head_dim=128,
+    max_position_embeddings=4096,
+)
+BASE_ENTRIES = 8192 - 256
+BATCH = 8
+SEQUENCES = 16
+METHOD = """\
+Method: float32, {threads} threads a process. {count} requests of text arrive at once; prompts of {shortest} to
+{longest} tokens, {fewest} to {most} new ones (a fixed mix, most of them short); greedy, nothing ends early. Counted:
+output tokens that were asked for, a second of wall time from the first request to the last completion. generate is
+that of transformers, with our model, in static batches of {batch} in the order of arrival, padded on the left. Ours
+and vLLM: at most {sequences} at once. Best of {rounds} rounds for each.
+"""
+
+
+def make_requests(count: int) -> list[Request]:
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        length = int(rng.choice([32, 64, 128, 256, 512], p=[0.3, 0.25, 0.2, 0.15, 0.1]))
+        new = int(rng.choice([16, 32, 64, 128, 256], p=[0.3, 0.3, 0.2, 0.12, 0.08]))
+        ids = tuple(rng.integers(0, 7900, length).tolist())
+        found.append(Request(f"{number}", ids, Sampling(new), frozenset(), stop_on_loop=False))
+    return found
+
+
+def by_our_engine(model: KimiVLForConditionalGeneration, requests: list[Request]) -> tuple[float, list[list[int]]]:
+    engine = TorchEngine(model, EngineSettings(cache_tokens=SEQUENCES * 1024, most_sequences=SEQUENCES))
+    begun = time.perf_counter()
+    completions = complete_in_order(engine, requests)
+    return time.perf_counter() - begun, [list(completion.ids) for completion in completions]
+
+
+def by_generate(model: KimiVLForConditionalGeneration, requests: list[Request]) -> tuple[float, list[list[int]]]:
+    begun = time.perf_counter()
+    written = []
+    for start in range(0, len(requests), BATCH):
+        batch = requests[start : start + BATCH]
+        width = max(len(request.ids) for request in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, request in enumerate(batch):
+            ids[row, width - len(request.ids) :] = torch.tensor(request.ids)
+            mask[row, width - len(request.ids) :] = 1
+        new = max(request.sampling.max_new_tokens for request in batch)
+        out = model.generate(ids, attention_mask=mask, max_new_tokens=new, min_new_tokens=new, do_sample=False)
+        written += [
+            row[width : width + request.sampling.max_new_tokens].tolist()
+            for row, request in zip(out, batch, strict=True)
+        ]
+    return time.perf_counter() - begun, written
+
+
+def ask_vllm(checkpoint: Path, out: Path, rounds: int, count: int) -> None:
+    """Runs under vLLM's own interpreter."""
+    from model.engine.vllm_engine import VllmEngine
+
+    engine = VllmEngine(str(checkpoint), most_sequences=SEQUENCES)
+    best, tokens = float("inf"), []
+    complete_in_order(engine, make_requests(4))  # so that nothing is compiled or allocated on the clock
+    for _ in range(rounds):
+        requests = make_requests(count)
+        begun = time.perf_counter()
+        completions = complete_in_order(engine, requests)
+        best = min(best, time.perf_counter() - begun)
+        tokens = [list(completion.ids) for completion in completions]
+    out.write_text(json.dumps({"seconds": best, "tokens": tokens}))
+
+
+def by_vllm(
+    checkpoint: Path, python: str, out: Path, rounds: int, count: int, threads: int
+) -> tuple[float, list[list[int]]]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PROJECT),
+        "VLLM_CPU_KVCACHE_SPACE": "2",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(threads),
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    command = [python, __file__, "--ask", str(checkpoint), str(out), str(rounds), str(count)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT, check=False)
+    if done.returncode:
+        raise SystemExit(f"vLLM ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    found = json.loads(out.read_text())
+    return found["seconds"], found["tokens"]
+
+
+def equal_share(one: list[list[int]], other: list[list[int]]) -> float:
+    return sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vllm-python")
+    parser.add_argument("--quick", action="store_true", help="one round, a third of the requests")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--ask", nargs=4, metavar=("CHECKPOINT", "OUT", "ROUNDS", "COUNT"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ask:
+        checkpoint, out, rounds, count = arguments.ask
+        ask_vllm(Path(checkpoint), Path(out), int(rounds), int(count))
+        return
+    torch.set_num_threads(arguments.threads)
+    rounds, count = (1, 16) if arguments.quick else (3, 48)
+    requests = make_requests(count)
+    lengths, news = [len(r.ids) for r in requests], [r.sampling.max_new_tokens for r in requests]
+    print(
+        METHOD.format(
+            threads=arguments.threads,
+            count=count,
+            shortest=min(lengths),
+            longest=max(lengths),
+            fewest=min(news),
+            most=max(news),
+            batch=BATCH,
+            sequences=SEQUENCES,
+            rounds=rounds,
+        )
+    )
+    with tempfile.TemporaryDirectory() as name:
+        write_tiny_checkpoint(Path(name) / "model", SIZES, base_entries=BASE_ENTRIES)
+        model = load(Path(name) / "model")
+        ours, theirs = float("inf"), float("inf")
+        for _ in range(rounds):
+            seconds, mine = by_our_engine(model, make_requests(count))
+            ours = min(ours, seconds)
+            seconds, generated = by_generate(model, requests)
+            theirs = min(theirs, seconds)
+        vllm: tuple[float, list[list[int]]] | None = None
+        if arguments.vllm_python:
+            out = Path(name) / "vllm.json"
+            vllm = by_vllm(Path(name) / "model", arguments.vllm_python, out, rounds, count, arguments.threads)
+    tokens = sum(news)
+    figures: dict[str, Any] = {
+        "ratio_vs_generate": round(theirs / ours, 2),
+        "ratio_vs_vllm_cpu": round(vllm[0] / ours, 2) if vllm else None,
+        "tokens_per_s": round(tokens / ours, 1),
+        "tokens_per_s_generate": round(tokens / theirs, 1),
+        "tokens_per_s_vllm_cpu": round(tokens / vllm[0], 1) if vllm else None,
+        "same_tokens_as_generate": equal_share(mine, generated),
+        "same_tokens_as_vllm_cpu": equal_share(mine, vllm[1]) if vllm else None,
+        "requests": count,
+        "output_tokens": tokens,
+        "threads": arguments.threads,
+        "sizes": asdict(SIZES),
+        "versions": dict(versions()),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

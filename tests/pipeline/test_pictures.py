@@ -1,0 +1,65 @@
+"""Pages looked at again: upright as they were read, and a changed file is a failure, not another answer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pymupdf
+import pytest
+
+from model.protocol import PageText
+from pipeline.decode.children import ChildLimits
+from pipeline.decode.pages import DecodeSettings
+from pipeline.failures import Failure, Reason
+from pipeline.sources import list_sources
+from pipeline.stages.pictures import PictureAccess, Pictures
+
+SETTINGS = DecodeSettings(layout="fast", render="always", dpi=72)
+
+
+def row_of(path: Path) -> dict[str, Any]:
+    [source] = [item for item in list_sources((str(path),)) if hasattr(item, "uri")]
+    asset = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"uri": source.uri, "size": source.size, "etag": source.etag, "kind": "pdf", "asset_id": asset}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    return Pictures(PictureAccess(SETTINGS, str(tmp_path / "spool"), 1 << 30, ChildLimits(), ()))
+
+
+def pages(rotation: int = 0) -> dict[int, PageText]:
+    return {1: PageText(1, "x", rotation=rotation), 2: PageText(2, "x")}
+
+
+def test_a_page_is_shown_turned_as_it_was_read(tmp_path: Path, make_pdf: Any, pictures: Pictures) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
+    with pictures.of(row_of(path), pages()) as shown:
+        upright, second = shown(1), shown(2)
+    assert upright.shape == (842, 595, 3)
+    assert not np.array_equal(upright, second)
+    with pictures.of(row_of(path), pages(rotation=90)) as shown:
+        assert np.array_equal(shown(1), np.rot90(upright, k=-1))
+
+
+def test_a_rotation_of_the_file_is_not_applied_twice(tmp_path: Path, make_pdf: Any, pictures: Pictures) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
+    with pymupdf.open(path) as document:
+        document[0].set_rotation(90)
+        document.save(tmp_path / "b.pdf")
+    with pictures.of(row_of(tmp_path / "b.pdf"), pages(rotation=90)) as shown:
+        assert shown(1).shape == (595, 842, 3)
+
+
+def test_a_file_that_changed_is_a_failure(tmp_path: Path, make_pdf: Any, pictures: Pictures) -> None:
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
+    row = row_of(path)
+    path.write_bytes(path.read_bytes() + b"\n% more")
+    os.utime(path, (1, 1))
+    with pytest.raises(Failure) as failure, pictures.of(row, pages()):
+        pass
+    assert failure.value.reason is Reason.CHANGED_DURING_RUN
