@@ -171,7 +171,7 @@ def _ruled_table(page: pymupdf.Page, rows: tuple[tuple[str, ...], ...], y: float
 
 
 def make_archive(folder: Path) -> list[Path]:
-    """Write the archive and return its files. The password of the one that opens stands beside it in passwords.txt."""
+    """Write what is missing of the archive and return its files. The password of the one that opens stands beside it in passwords.txt."""
     random.seed(SEED)
     makers: dict[str, Callable[[], bytes]] = {
         "reports/annual-report-2024.pdf": lambda: _pdf(annual_report()),
@@ -199,7 +199,8 @@ def make_archive(folder: Path) -> list[Path]:
     for name, make in makers.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(make())
+        if not path.exists():  # a file drawn again would be a changed file: the next run would read it anew
+            path.write_bytes(make())
         written.append(path)
     (folder.parent / "passwords.txt").write_text(f"{PASSWORD}\n")
     return written

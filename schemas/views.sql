@@ -75,11 +75,21 @@ CREATE OR REPLACE TEMP VIEW shots AS
       ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
     WHERE segments.kind = 'shot';
 
--- One row a file, its summary beside it.
+-- One row a file, its summary beside it, and how many of its pages were read or given up.
 CREATE OR REPLACE TEMP VIEW documents AS
-    SELECT assets.uri, assets.asset_id, assets.kind, assets.title, assets.page_count, assets.size, assets.modified_at,
-           assets.status, assets.reason, summaries.summary, summaries.method, summaries.key_points, summaries.model
+    WITH read AS (
+        SELECT asset_id, recipe_id, count(*) AS pages FROM all_segments WHERE kind = 'page' GROUP BY ALL
+    ), given_up AS (
+        SELECT asset_id, recipe_id, count(DISTINCT segment) AS pages FROM all_failures
+        WHERE segment IS NOT NULL GROUP BY ALL
+    )
+    SELECT assets.uri, assets.asset_id, assets.kind, assets.title, assets.page_count,
+           coalesce(read.pages, 0) AS pages_read, coalesce(given_up.pages, 0) AS pages_failed, assets.size,
+           assets.modified_at, assets.status, assets.reason, summaries.summary, summaries.method, summaries.key_points,
+           summaries.model
     FROM current_assets AS assets
+    LEFT JOIN read ON read.asset_id = assets.asset_id AND read.recipe_id = assets.read_recipe_id
+    LEFT JOIN given_up ON given_up.asset_id = assets.asset_id AND given_up.recipe_id = assets.read_recipe_id
     LEFT JOIN all_summaries AS summaries
       ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id
     WHERE assets.kind IN ('pdf', 'image');
@@ -125,8 +135,9 @@ CREATE OR REPLACE TEMP VIEW failures AS
 
 CREATE OR REPLACE TEMP VIEW cost_by_run AS
     SELECT run_id, started_at, finished_at, segments.done AS pages, segments.failed AS pages_failed,
+           date_diff('millisecond', started_at, finished_at) / 1000.0 AS wall_seconds,
            input_tokens, output_tokens, busy_seconds, idle_seconds,
            busy_seconds / nullif(busy_seconds + idle_seconds, 0) AS busy_share,
-           segments.done / nullif(date_diff('millisecond', started_at, finished_at) / 1000.0, 0) AS pages_per_second,
-           cost
+           segments.done / nullif(wall_seconds, 0) AS pages_per_second,
+           cost, 1000 * cost / nullif(segments.done, 0) AS cost_per_1000_pages
     FROM runs ORDER BY run_id;

@@ -6,6 +6,7 @@ Plain dataclasses without a trace of a model library, so that every engine takes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -114,13 +115,27 @@ class Engine(Protocol):
     def unfinished(self) -> int:
         """Requests queued or running."""
 
+    def clear(self) -> None:
+        """Drop every request, as after an error or a deadline in the middle of a step."""
+
 
 def run_all(engine: Engine, requests: Sequence[Request]) -> Iterator[Completion]:
-    """Submit the requests and give their completions as they finish."""
-    for request in requests:
-        engine.submit(request)
-    while engine.unfinished:
-        yield from engine.step()
+    """Submit the requests and give their completions as they finish. Where that ends early, the engine is cleared."""
+    with clearing(engine):
+        for request in requests:
+            engine.submit(request)
+        while engine.unfinished:
+            yield from engine.step()
+
+
+@contextmanager
+def clearing(engine: Engine) -> Iterator[None]:
+    """Leaves no request behind in the engine, however the block ends: the next caller must not get its answers."""
+    try:
+        yield
+    finally:
+        if engine.unfinished:
+            engine.clear()
 
 
 def complete_in_order(engine: Engine, requests: Sequence[Request]) -> list[Completion]:

@@ -91,6 +91,11 @@ class Prefixes:
         prefix.pages = tuple(pages[: pages_for(prefix.tokens)])
         self._pool.hold(prefix.pages)
 
+    def forget_unready(self) -> None:
+        """Drop prefixes whose first request will not come to compute them."""
+        for key in [key for key, prefix in self._known.items() if not prefix.ready]:
+            del self._known[key]
+
     def make_room(self, pages: int) -> bool:
         """Give up prefixes that nobody uses until so many pages are free; False where that is not enough."""
         for key in [key for key, prefix in self._known.items() if prefix.ready and not prefix.users]:

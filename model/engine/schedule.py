@@ -157,6 +157,13 @@ class Scheduler:
         if sequence.prefix is not None:
             sequence.prefix.users -= 1
 
+    def clear(self) -> None:
+        """Drop all requests; prefixes that are whole stay."""
+        self.waiting.clear()
+        for sequence in list(self.running):
+            self.finish(sequence)
+        self._prefixes.forget_unready()
+
     def _start(self, request: Request, prefix: Prefix | None) -> Sequence | None:
         """A sequence with all the pages it may ever need, or None where they are not to be had yet."""
         shared = prefix.tokens if prefix is not None else 0

@@ -62,6 +62,9 @@ class TorchEngine:
     def unfinished(self) -> int:
         return len(self._scheduler.waiting) + len(self._scheduler.running)
 
+    def clear(self) -> None:
+        self._scheduler.clear()
+
     @property
     def free_pages(self) -> int:
         """Pages of the cache that nobody holds."""

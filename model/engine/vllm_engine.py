@@ -77,6 +77,10 @@ class VllmEngine:
     def unfinished(self) -> int:
         return len(self._running)
 
+    def clear(self) -> None:
+        self._llm.llm_engine.abort_request(list(self._running))
+        self._running.clear()
+
     def step(self) -> list[Completion]:
         begun = time.perf_counter()
         finished = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.engine.interface import Completion, Engine, Request, Sampling
+from model.engine.interface import Completion, Engine, Request, Sampling, clearing
 from model.kimi.conversation import Conversation
 from model.kimi.prompts import READ
 from model.language import language_of
@@ -49,12 +49,13 @@ class Reader:
         """One reading a page, in order."""
         begun = time.perf_counter()
         tries = {n: _Try(page, self._sampling) for n, page in enumerate(pages) if not _blank(page)}
-        asked = {self._ask(attempt).key: n for n, attempt in tries.items()}
-        while self._engine.unfinished:
-            for completion in self._engine.step():
-                attempt = tries[asked[completion.key]]
-                if self._again(attempt, completion):
-                    asked[self._ask(attempt).key] = asked[completion.key]
+        with clearing(self._engine):
+            asked = {self._ask(attempt).key: n for n, attempt in tries.items()}
+            while self._engine.unfinished:
+                for completion in self._engine.step():
+                    attempt = tries[asked[completion.key]]
+                    if self._again(attempt, completion):
+                        asked[self._ask(attempt).key] = asked[completion.key]
         seconds = (time.perf_counter() - begun) / max(1, len(pages))
         return [self._reading(page, tries.get(n), seconds) for n, page in enumerate(pages)]
 

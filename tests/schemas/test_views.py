@@ -219,5 +219,20 @@ def test_documents_and_videos_part_the_archive(tmp_path: Path) -> None:
 def test_cost_by_run_divides_by_what_was_measured(tmp_path: Path) -> None:
     idle = run("run-2", busy_seconds=0.0, idle_seconds=0.0, finished_at=None, cost=None)
     publish(tmp_path, {"runs": [run("run-1"), idle]})
-    rows = ask(tmp_path, "SELECT run_id, pages, pages_per_second, busy_share, cost FROM cost_by_run ORDER BY 1")
-    assert rows == [("run-1", 6, 0.1, 0.75, 0.12), ("run-2", 6, None, None, None)]
+    columns = "run_id, pages, wall_seconds, pages_per_second, busy_share, cost, cost_per_1000_pages"
+    rows = ask(tmp_path, f"SELECT {columns} FROM cost_by_run ORDER BY 1")
+    assert rows == [("run-1", 6, 60.0, 0.1, 0.75, 0.12, 20.0), ("run-2", 6, None, None, None, None, None)]
+
+
+def test_documents_tell_how_many_of_their_pages_were_read(tmp_path: Path) -> None:
+    given_up = failure("b.pdf", "B", stage="read", segment=2, recipe_id="read-1")
+    rows = {
+        "assets": [asset("a.pdf", "A"), asset("b.pdf", "B", status="partial")],
+        "segments": [page("A", 1), page("A", 2), page("A", 1, "read-0"), page("B", 1)],
+        "failures": [given_up, {**given_up, "recipe_id": "read-0"}],
+    }
+    publish(tmp_path, rows)
+    assert ask(tmp_path, "SELECT uri, page_count, pages_read, pages_failed FROM documents ORDER BY uri") == [
+        ("a.pdf", 2, 2, 0),
+        ("b.pdf", 2, 1, 1),
+    ]

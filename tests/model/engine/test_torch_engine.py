@@ -131,6 +131,17 @@ def test_memory_is_given_back() -> None:
     assert ours.free_pages == 4096 // 64
 
 
+def test_a_cleared_engine_has_all_its_memory_and_serves_on() -> None:
+    ours = engine(most_sequences=4, tokens_per_step=64)
+    for asked in [*document(pages=20, questions=3), request("x", 40, 0)]:
+        ours.submit(asked)
+    ours.step()
+    ours.clear()
+    assert (ours.unfinished, ours.free_pages) == (0, 4096 // 64)
+    after = document(pages=20, questions=2)
+    assert [list(c.ids) for c in complete_in_order(ours, after)] == [generated(one) for one in after]
+
+
 def test_more_than_fits_waits_instead_of_failing() -> None:
     ours = engine(cache_tokens=512, most_sequences=16)
     asked = [request(f"{n}", 150, n) for n in range(6)]

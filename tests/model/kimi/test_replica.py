@@ -46,6 +46,9 @@ class Scripted:
     def unfinished(self) -> int:
         return len(self._queue)
 
+    def clear(self) -> None:
+        self._queue.clear()
+
     def step(self) -> list[Completion]:
         request = self._queue.pop(0)
         prompt = self._tokenizer.decode(
@@ -158,6 +161,19 @@ def test_an_invention_and_an_omission_are_flagged(processor: KimiVLProcessor) ->
         assert reading.flags == ((flag,) if flag else ())
         assert reading.layer_agreement is not None
         assert (reading.layer_agreement > 0.95) is (flag is None)
+
+
+def test_an_error_in_the_middle_leaves_nothing_for_the_next_call(processor: KimiVLProcessor) -> None:
+    def script(_: str, request: Request) -> Reply:
+        if request.key == "read-1":
+            raise TimeoutError("deadline")
+        return "words"
+
+    replica, engine = replica_of(processor, script)
+    with pytest.raises(TimeoutError):
+        replica.read([page(1), page(2)])
+    assert engine.unfinished == 0
+    assert replica.read([page(3)])[0].text == "words"
 
 
 def test_a_reading_that_was_cut_off_says_so(processor: KimiVLProcessor) -> None:
