@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.engine.interface import Request, Sampling, complete_in_order
+from model.engine.interface import Picture, Request, Sampling, complete_in_order
 from model.engine.torch_engine import EngineSettings, TorchEngine
 from model.kimi_vl import KimiVLForConditionalGeneration
 from model.kimi_vl.checkpoint import load
@@ -46,13 +46,15 @@ SIZES = TinySizes(
 )
 BASE_ENTRIES = 8192 - 256
 BATCH = 8
+PAGES, QUESTIONS, PAGE_PATCHES = 40, 8, (16, 12)
 SEQUENCES = 16
 METHOD = """\
 Method: float32, {threads} threads a process. {count} requests of text arrive at once; prompts of {shortest} to
 {longest} tokens, {fewest} to {most} new ones (a fixed mix, most of them short); greedy, nothing ends early. Counted:
 output tokens that were asked for, a second of wall time from the first request to the last completion. generate is
 that of transformers, with our model, in static batches of {batch} in the order of arrival, padded on the left. Ours
-and vLLM: at most {sequences} at once. Best of {rounds} rounds for each.
+and vLLM: at most {sequences} at once. Best of {rounds} rounds for each. prefix: a document of {pages} pages of
+{page_tokens} image tokens and {questions} questions, its pages shared, against the same questions each from scratch.
 """
 
 
@@ -92,6 +94,37 @@ def by_generate(model: KimiVLForConditionalGeneration, requests: list[Request]) 
             for row, request in zip(out, batch, strict=True)
         ]
     return time.perf_counter() - begun, written
+
+
+def measure_prefix(model: KimiVLForConditionalGeneration) -> dict[str, Any]:
+    """One document of 40 small pages and 8 questions: asked with a shared prefix, and each from scratch."""
+    rng = np.random.default_rng(1)
+    media = model.config.media_placeholder_token_id
+    pages = tuple(
+        Picture(rng.standard_normal((PAGE_PATCHES[0] * PAGE_PATCHES[1], 3, 14, 14), dtype=np.float32), *PAGE_PATCHES)
+        for _ in range(PAGES)
+    )
+    head = [i for page in pages for i in (1, *[media] * page.tokens, 2)]
+    seconds, engines = {}, {}
+    for name, key in (("shared", "document"), ("apart", None)):
+        questions = [tuple(rng.integers(0, 7900, 24).tolist()) for _ in range(QUESTIONS)]
+        requests = [
+            Request(f"{n}", (*head, *asked), Sampling(32), frozenset(), pages, key, len(head) if key else 0)
+            for n, asked in enumerate(questions)
+        ]
+        engines[name] = TorchEngine(model, EngineSettings(cache_tokens=QUESTIONS * 4096, most_sequences=QUESTIONS))
+        begun = time.perf_counter()
+        complete_in_order(engines[name], requests)
+        seconds[name] = time.perf_counter() - begun
+    shared = engines["shared"].counters
+    return {
+        "prefix_speedup": round(seconds["apart"] / seconds["shared"], 2),
+        "prefix_pages": PAGES,
+        "prefix_questions": QUESTIONS,
+        "prefix_images_encoded": shared.images_encoded,
+        "prefix_tokens_computed": shared.prompt_tokens_computed,
+        "prefix_tokens_shared": shared.prompt_tokens_shared,
+    }
 
 
 def ask_vllm(checkpoint: Path, out: Path, rounds: int, count: int) -> None:
@@ -162,6 +195,9 @@ def main() -> None:
             batch=BATCH,
             sequences=SEQUENCES,
             rounds=rounds,
+            pages=PAGES,
+            page_tokens=PAGE_PATCHES[0] * PAGE_PATCHES[1] // 4,
+            questions=QUESTIONS,
         )
     )
     with tempfile.TemporaryDirectory() as name:
@@ -173,6 +209,7 @@ def main() -> None:
             ours = min(ours, seconds)
             seconds, generated = by_generate(model, requests)
             theirs = min(theirs, seconds)
+        prefix = measure_prefix(model)
         vllm: tuple[float, list[list[int]]] | None = None
         if arguments.vllm_python:
             out = Path(name) / "vllm.json"
@@ -186,6 +223,7 @@ def main() -> None:
         "tokens_per_s_vllm_cpu": round(tokens / vllm[0], 1) if vllm else None,
         "same_tokens_as_generate": equal_share(mine, generated),
         "same_tokens_as_vllm_cpu": equal_share(mine, vllm[1]) if vllm else None,
+        **prefix,
         "requests": count,
         "output_tokens": tokens,
         "threads": arguments.threads,

@@ -149,7 +149,7 @@ class KimiVLProcessor(ProcessorMixin):  # type: ignore[misc]
         if return_tensors != "auto":
             call["return_tensors"] = return_tensors
         conversations = list(conversation) if is_batch(conversation) else [conversation]
-        template = self._resolve_chat_template(chat_template)
+        template = self._template(chat_template)
         ids = [
             self.tokenizer.encode_segments(
                 self.tokenizer.chat_segments(
@@ -168,6 +168,13 @@ class KimiVLProcessor(ProcessorMixin):  # type: ignore[misc]
                 raise ImageCountError("The messages hold no images, only places: pass processor_kwargs={'images': …}.")
         out = self._assemble(ids, images, call)
         return out if return_dict else out["input_ids"]
+
+    def _template(self, asked: str | None) -> str:
+        """A template by its name or as it is; without one the checkpoint's own."""
+        own = self.chat_template
+        if isinstance(own, dict):
+            return str(own.get(asked or "default", asked))
+        return str(asked if asked is not None else own)
 
     def _assemble(self, ids: list[list[int]] | None, images: Any, kwargs: Mapping[str, Any]) -> BatchFeature:
         """Prompts' ids with one id for each image, and the images, to the tensors of one batch."""
