@@ -103,7 +103,7 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
         points = [place(row["minutes"], row[key]) for row in rows if key in row]
         if len(points) > 1:
             pen.line(points, fill=colour, width=2)
-        pen.text((left + 330, 24 + 15 * number), label, fill=colour)
+        pen.text((left + 420, 130 + 15 * number), label, fill=colour)
     pen.text((width - 60, height - 14), "minutes", fill="black")
     image.save(path, optimize=True)
 

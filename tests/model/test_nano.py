@@ -1,0 +1,136 @@
+"""The nano Kimi-VL truly reads: fixed held-out images, through our engine and through transformers' generate."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pymupdf
+import pytest
+import torch
+
+from examples.nano.evaluation import answer, character_errors, question_set, reading_set
+from examples.nano.lessons import Desk, Lesson, to_patches
+from model.kimi.nano import FOLDER, NanoReplica
+from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLTokenizer
+from model.kimi_vl.checkpoint import load
+from model.protocol import DocumentText, PageInput, PageText, Question, RgbImage
+
+LETTER = ("The meadow below the weir is let", "from the first of April each year.", "The rent is paid in two parts.")
+
+
+@lru_cache(maxsize=1)
+def model() -> KimiVLForConditionalGeneration:
+    return load(FOLDER, dtype="float32")
+
+
+@lru_cache(maxsize=1)
+def desk() -> Desk:
+    return Desk(KimiVLTokenizer.from_pretrained(FOLDER))
+
+
+def read(lessons: list[Lesson]) -> list[str]:
+    return [desk().text(completion.ids) for completion in answer(model(), desk(), lessons)]
+
+
+@pytest.mark.parametrize(("name", "most"), [("line", 0.03), ("four_lines", 0.10)])
+def test_clean_print_is_read(name: str, most: float) -> None:
+    lessons = reading_set(name, 30)
+    rate, worst = character_errors(read(lessons), lessons)
+    assert rate <= most, worst
+
+
+def test_a_word_is_found_or_missed_rightly() -> None:
+    lessons = question_set("presence", 200)
+    said = read(lessons)
+    right = [
+        text.partition(",")[0] == lesson.answer.partition(",")[0] for text, lesson in zip(said, lessons, strict=True)
+    ]
+    assert np.mean(right) >= 0.9
+
+
+def test_answers_end_by_themselves_and_a_blank_image_is_named_so() -> None:
+    lessons = [*reading_set("line", 10), *question_set("count", 10)]
+    assert {completion.finish_reason for completion in answer(model(), desk(), lessons)} == {"stop"}
+    assert set(read(question_set("blank", 10))) == {"(blank)"}
+
+
+def test_generate_gives_what_the_engine_gives() -> None:
+    lessons = [*reading_set("line", 3), *question_set("presence_in_two", 3)]
+    for lesson, ours in zip(lessons, answer(model(), desk(), lessons), strict=True):
+        tokens = tuple(rows * columns // 4 for rows, columns in (d.grid for d in lesson.drawings))
+        prompt = torch.tensor([desk().prompt(lesson.task, tokens)])
+        out = model().generate(
+            prompt,
+            pixel_values=torch.cat([to_patches(drawing) for drawing in lesson.drawings]),
+            image_grid_hws=torch.tensor([drawing.grid for drawing in lesson.drawings]),
+            max_new_tokens=220,
+            do_sample=False,
+            eos_token_id=desk().stop_ids,
+        )
+        written = [i for i in out[0, prompt.shape[1] :].tolist() if i not in desk().stop_ids]
+        assert written == list(ours.ids)
+
+
+def test_the_checkpoint_is_small_and_says_what_it_is() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 11_000_000
+    assert "says nothing about the quality of Kimi-VL" in (FOLDER / "README.md").read_text("utf-8")
+
+
+def printed(lines: tuple[str, ...]) -> RgbImage:
+    document = pymupdf.open()
+    page = document.new_page(width=420, height=200)
+    for number, line in enumerate(lines):
+        page.insert_text((40, 60 + 26 * number), line, fontname="helv", fontsize=16)
+    pixmap = page.get_pixmap(dpi=144)
+    return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+
+
+@pytest.fixture(scope="module")
+def replica() -> NanoReplica:
+    return NanoReplica()
+
+
+def test_the_replica_reads_a_printed_page(replica: NanoReplica) -> None:
+    image = printed(LETTER)
+    blank = np.full_like(image, 255)
+    first, second = replica.read([PageInput(1, 840, 400, image, None), PageInput(2, 840, 400, blank, None)])
+    words = " ".join(LETTER).split()
+    assert sum(word in first.text.split() for word in words) >= 0.8 * len(words)
+    assert (first.text_source, first.flags) == ("model", ())
+    assert first.blocks[0].bbox is not None
+    assert (second.text, second.flags) == ("", ("blank",))
+
+
+def test_the_replica_answers_by_looking_and_shares_what_it_saw(replica: NanoReplica) -> None:
+    image = printed(LETTER)
+    document = DocumentText("asset", "a.pdf", None, (PageText(1, "\n".join(LETTER)),), lambda number: image)
+    before = replica.engine.counters.images_encoded
+    questions = [
+        Question("rent", 'Is "rent" on the page?'),
+        Question("ferry", 'Is "ferry" on the page?'),
+        Question("why", "Why is the meadow let?"),
+    ]
+    rent, ferry, why = replica.answer(document, questions)
+    assert rent.answerable
+    assert rent.evidence[0].page_number == 1
+    assert not ferry.answerable
+    assert not why.answerable
+    assert replica.engine.counters.images_encoded == before + 1  # one picture of three lines, two questions
+    summary = replica.summarize(document)
+    assert "1 pages with" in summary.text
+
+
+def test_the_checkpoint_has_the_published_layout() -> None:
+    names = {path.name for path in Path(FOLDER).iterdir()}
+    assert {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors.index.json",
+        "preprocessor_config.json",
+        "tiktoken.model",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "README.md",
+    } <= names
