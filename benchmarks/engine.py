@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -22,29 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES, run_under_vllm
 from model.engine.interface import Picture, Request, Sampling, complete_in_order
 from model.engine.torch_engine import EngineSettings, TorchEngine
 from model.kimi_vl import KimiVLForConditionalGeneration
 from model.kimi_vl.checkpoint import load
-from model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
+from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
 from pipeline.versions import versions
 
-PROJECT = Path(__file__).resolve().parents[1]
-SIZES = TinySizes(
-    hidden_size=1024,
-    intermediate_size=4096,
-    moe_intermediate_size=512,
-    num_hidden_layers=4,
-    num_attention_heads=16,
-    n_routed_experts=16,
-    num_experts_per_tok=4,
-    kv_lora_rank=512,
-    qk_nope_head_dim=128,
-    qk_rope_head_dim=64,
-    v_head_dim=128,
-    max_position_embeddings=4096,
-)
-BASE_ENTRIES = 8192 - 256
 BATCH = 8
 PAGES, QUESTIONS, PAGE_PATCHES = 40, 8, (16, 12)
 SEQUENCES = 16
@@ -64,7 +51,7 @@ def make_requests(count: int) -> list[Request]:
     for number in range(count):
         length = int(rng.choice([32, 64, 128, 256, 512], p=[0.3, 0.25, 0.2, 0.15, 0.1]))
         new = int(rng.choice([16, 32, 64, 128, 256], p=[0.3, 0.3, 0.2, 0.12, 0.08]))
-        ids = tuple(rng.integers(0, 7900, length).tolist())
+        ids = tuple(rng.integers(0, ORDINARY_IDS, length).tolist())
         found.append(Request(f"{number}", ids, Sampling(new), frozenset(), stop_on_loop=False))
     return found
 
@@ -107,7 +94,7 @@ def measure_prefix(model: KimiVLForConditionalGeneration) -> dict[str, Any]:
     head = [i for page in pages for i in (1, *[media] * page.tokens, 2)]
     seconds, engines = {}, {}
     for name, key in (("shared", "document"), ("apart", None)):
-        questions = [tuple(rng.integers(0, 7900, 24).tolist()) for _ in range(QUESTIONS)]
+        questions = [tuple(rng.integers(0, ORDINARY_IDS, 24).tolist()) for _ in range(QUESTIONS)]
         requests = [
             Request(f"{n}", (*head, *asked), Sampling(32), frozenset(), pages, key, len(head) if key else 0)
             for n, asked in enumerate(questions)
@@ -131,7 +118,7 @@ def ask_vllm(checkpoint: Path, out: Path, rounds: int, count: int) -> None:
     """Runs under vLLM's own interpreter."""
     from model.engine.vllm_engine import VllmEngine
 
-    engine = VllmEngine(str(checkpoint), most_sequences=SEQUENCES)
+    engine = VllmEngine(str(checkpoint), context_tokens=4096, most_sequences=SEQUENCES)
     best, tokens = float("inf"), []
     complete_in_order(engine, make_requests(4))  # so that nothing is compiled or allocated on the clock
     for _ in range(rounds):
@@ -146,21 +133,7 @@ def ask_vllm(checkpoint: Path, out: Path, rounds: int, count: int) -> None:
 def by_vllm(
     checkpoint: Path, python: str, out: Path, rounds: int, count: int, threads: int
 ) -> tuple[float, list[list[int]]]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(PROJECT),
-        "VLLM_CPU_KVCACHE_SPACE": "2",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": str(threads),
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        "VLLM_NO_USAGE_STATS": "1",
-        "DO_NOT_TRACK": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    command = [python, __file__, "--ask", str(checkpoint), str(out), str(rounds), str(count)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT, check=False)
-    if done.returncode:
-        raise SystemExit(f"vLLM ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    run_under_vllm(python, __file__, [str(checkpoint), str(out), str(rounds), str(count)], threads)
     found = json.loads(out.read_text())
     return found["seconds"], found["tokens"]
 

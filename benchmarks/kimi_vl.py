@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,28 +22,17 @@ from torch import Tensor
 from transformers import DeepseekV3Config, DynamicCache
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3ForCausalLM
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES
 from model.kimi_vl.cache import LatentCache
 from model.kimi_vl.configuration import KimiVLConfig
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from model.kimi_vl.tiny_checkpoint import random_model, tiny_config
 from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 from pipeline.versions import versions
 
-SIZES = TinySizes(
-    hidden_size=1024,
-    intermediate_size=4096,
-    moe_intermediate_size=512,
-    num_hidden_layers=4,
-    num_attention_heads=16,
-    n_routed_experts=16,
-    n_shared_experts=2,
-    num_experts_per_tok=4,
-    kv_lora_rank=512,
-    qk_nope_head_dim=128,
-    qk_rope_head_dim=64,
-    v_head_dim=128,
-)
-BASE_ENTRIES = 8192 - 256
 PROMPTS = (512, 2048)
 CONTEXTS = (512, 8192)
 BATCHES = (1, 8, 32)
@@ -89,14 +80,14 @@ def best_of(rounds: int, *jobs: Callable[[], Any]) -> list[float]:
 
 
 def measure_prefill(pair: Pair, length: int, rounds: int) -> dict[str, float]:
-    prompt = torch.randint(0, 7900, (1, length), generator=torch.Generator().manual_seed(length))
+    prompt = torch.randint(0, ORDINARY_IDS, (1, length), generator=torch.Generator().manual_seed(length))
     last = {"logits_to_keep": 1, "use_cache": True}
     ours, theirs = best_of(rounds, lambda: pair.ours(prompt, **last), lambda: pair.theirs(prompt, **last))
     return {"ours": length / ours, "theirs": length / theirs, "ratio": theirs / ours}
 
 
 def measure_decode(pair: Pair, batch: int, context: int, rounds: int) -> dict[str, float | None]:
-    token = torch.randint(0, 7900, (batch, 1), generator=torch.Generator().manual_seed(batch))
+    token = torch.randint(0, ORDINARY_IDS, (batch, 1), generator=torch.Generator().manual_seed(batch))
     ours = best_of(rounds, decoder_of(pair.ours, token, latent_cache(batch, context)))[0]
     figures: dict[str, float | None] = {"ours": batch / ours, "theirs": None, "ratio": None}
     if batch * context <= PEER_MOST_TOKENS:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,11 +21,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.kimi_peers import run_under_vllm
 from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLProcessor
 from model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
 from pipeline.versions import versions
 
-PROJECT = Path(__file__).resolve().parents[1]
 NEW_TOKENS = 24
 TOLERANCE = 1e-3
 # vLLM's latent attention on the CPU is built for 512 + 64 alone, its expert kernels for widths divisible by 32.
@@ -128,22 +129,7 @@ def ask_vllm(checkpoint: Path, out: Path) -> None:
 
 
 def theirs(checkpoint: Path, python: str, out: Path) -> dict[str, NDArray[Any]]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(PROJECT),
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "0",
-        "OMP_NUM_THREADS": "1",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        "VLLM_NO_USAGE_STATS": "1",
-        "DO_NOT_TRACK": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    command = [python, __file__, "--ask", str(checkpoint), str(out)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT, check=False)
-    if done.returncode:
-        raise SystemExit(f"vLLM ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    run_under_vllm(python, __file__, [str(checkpoint), str(out)], threads=1)
     with np.load(out) as held:
         return dict(held)
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.load import UnknownModelError, describe_replica
+from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config
 
@@ -83,7 +84,7 @@ def extract_docs(
     pages_per_unit: Annotated[int, typer.Option(help="Pages that commit together.")] = 8,
     dpi: Annotated[int, typer.Option(help="Resolution of rendered pages.")] = 144,
     layout: Annotated[
-        Layout, typer.Option(help="full: layout network and table finder; fast: our own rules.")
+        Layout, typer.Option(help="Of text layers. full: layout network and tables; fast: our own rules.")
     ] = Layout.full,
     limit: Annotated[
         int | None, typer.Option(help="Take the first N documents only; the rest count as skipped.")
@@ -121,19 +122,19 @@ def extract_docs(
             max_file_mb=max_file_mb,
             price_per_replica_hour=price_per_replica_hour,
         )
-        describe_replica(config.choice)
+        replica = describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
-    raise typer.Exit(_run(config))
+    raise typer.Exit(_run(config, replica))
 
 
-def _run(config: RunConfig) -> Exit:
+def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.manifest import ManifestError
     from pipeline.run import OutputError, Run
     from pipeline.session import SessionError
 
-    run = Run(config)
+    run = Run(config, replica)
     typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
     try:
         outcome = run.execute()

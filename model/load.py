@@ -7,12 +7,11 @@ hub with the revision to pin (``moonshotai/Kimi-VL-A3B-Instruct@REVISION``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+from model.engine.interface import EngineName
 from model.protocol import Replica, ReplicaDescription
 
 MODELS = ("embedded", "fake", "nano")
-EngineName = Literal["torch", "vllm"]
 
 
 class UnknownModelError(ValueError):
@@ -33,8 +32,6 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
     Raises:
         UnknownModelError: says which names there are, or what is wrong with the checkpoint.
     """
-    if choice.engine not in get_args(EngineName):
-        raise UnknownModelError(f"--engine {choice.engine}: choose one of {', '.join(get_args(EngineName))}")
     if choice.name == "embedded":
         from model.embedded.replica import DESCRIPTION
 
@@ -44,7 +41,7 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
 
         return FAKE
     if choice.name == "nano":
-        from model.kimi.nano import describe_nano
+        from model.kimi.description import describe_nano
 
         return describe_nano()
     if "/" not in choice.name:
@@ -52,7 +49,12 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
             f"--model {choice.name}: there is no such model; choose one of {', '.join(MODELS)}, or give a Kimi-VL "
             "checkpoint (./directory, s3://bucket/checkpoint, or owner/name@revision on the hub)"
         )
-    from model.kimi.replica import CheckpointNotFoundError, describe_kimi
+    if choice.engine == "vllm" and "://" in choice.name:
+        raise UnknownModelError(
+            f"--model {choice.name}: vLLM reads checkpoints from directories; copy it to the nodes, or take --engine "
+            "torch"
+        )
+    from model.kimi.description import CheckpointNotFoundError, describe_kimi
 
     try:
         return describe_kimi(choice.name)
@@ -74,7 +76,6 @@ def load_replica(choice: ModelChoice) -> Replica:
         from model.kimi.nano import NanoReplica
 
         return NanoReplica(choice.engine)
-    describe_replica(choice)
     from model.kimi.replica import load_kimi
 
     return load_kimi(choice.name, choice.engine)

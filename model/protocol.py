@@ -176,8 +176,8 @@ class Answer:
 class Replica(Protocol):
     """One loaded model. Methods may raise: the pipeline turns that into a failure row, page by page."""
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
-        """One reading a page, in order."""
+    def read(self, pages: Sequence[PageInput]) -> Sequence[Reading | Exception]:
+        """One reading a page, in order; an exception in a page's place says what is wrong with that page alone."""
 
     def summarize(self, document: DocumentText) -> Summary: ...
 

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from model.load import EngineName, ModelChoice
+from model.engine.interface import EngineName
+from model.load import ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Layout
 

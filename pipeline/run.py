@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from model.load import describe_replica
 from model.protocol import ReplicaDescription
 from pipeline import plan
 from pipeline.books import Books, balance
@@ -62,16 +61,17 @@ class Outcome:
 class Run:
     """The state of one run. ``execute`` does all of it."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, replica: ReplicaDescription) -> None:
         self.config = config
         self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.started_at = now()
-        self.replica = describe_replica(config.choice)
+        self.replica = replica
         if config.gpus_per_replica is not None:
-            self.replica = replace(self.replica, num_gpus=config.gpus_per_replica)
+            self.replica = replace(replica, num_gpus=config.gpus_per_replica)
         self.settings = DecodeSettings(
             dpi=config.dpi,
-            layout=config.layout,
+            # Whoever reads the picture compares words with the layer at most: no layout network is run for that.
+            layout=config.layout if replica.reads_layer else "fast",
             render="when_needed" if self.replica.reads_layer else "always",
             max_pixels=config.max_pixels,
         )

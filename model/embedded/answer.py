@@ -20,8 +20,8 @@ import bm25s
 import numpy as np
 
 from model.embedded.sentences import Sentence, sentences_of
-from model.embedded.words import FUNCTION_WORDS, content_tokens, tokens
 from model.protocol import Answer, DocumentText, Evidence, Question, Usage
+from model.words import FUNCTION_WORDS, content_tokens, tokens
 
 SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.69", "answerer": "2"}
 WINDOW = 3  # sentences a passage

@@ -11,14 +11,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
+from model.agreement import agreement
 from model.embedded import ocr
 from model.embedded.markdown import to_markdown
 from model.embedded.ocr import Line
 from model.embedded.paragraphs import to_blocks
 from model.language import language_of
-from model.page_checks import agreement, is_blank
+from model.page_images import is_blank, turned
 from model.protocol import Block, Box, PageInput, Reading, RgbImage, TextSource, Usage
 
 SETTINGS: Final = {**ocr.SETTINGS, "reader": "2"}
@@ -52,12 +51,12 @@ def _read_image(page: PageInput, begun: float) -> Reading:
     ]
     if page.image is None or is_blank(page.image):
         return Reading("", "none", flags=(*flags, "blank"), usage=Usage(seconds=time.perf_counter() - begun))
-    turned, lines = _read_upright(page.image)
+    turn, lines = _read_upright(page.image)
     blocks = to_blocks(lines)
     text = to_markdown(blocks)
     if not text:
         return Reading("", "none", flags=(*flags, "no_words"), usage=Usage(seconds=time.perf_counter() - begun))
-    if turned:
+    if turn:
         flags.append("turned")
     if _confidence(lines) < LOW_CONFIDENCE:
         flags.append("low_confidence")
@@ -68,7 +67,7 @@ def _read_image(page: PageInput, begun: float) -> Reading:
         language=language_of(text),
         layer_agreement=agreement(text, layer.blocks) if layer and layer.verdict == "hidden_ocr" else None,
         flags=tuple(flags),
-        turned=turned,
+        turned=turn,
         usage=Usage(seconds=time.perf_counter() - begun),
     )
 
@@ -87,7 +86,7 @@ def _read_upright(image: RgbImage) -> tuple[int, list[Line]]:
         return 0, lines
     best = (0, lines)
     for turn in candidates:
-        attempt = ocr.recognise(np.rot90(image, k=-turn // 90))
+        attempt = ocr.recognise(turned(image, turn))
         if _worth(attempt) > _worth(best[1]) * (1.0 if turn == 180 else 0.9):
             best = (turn, attempt)
         if turn != 180 and _confidence(attempt) >= SURE and best[0] == turn:

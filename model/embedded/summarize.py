@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from model.embedded.sentences import Sentence, sentences_of
-from model.embedded.words import content_tokens
 from model.protocol import DocumentText, Evidence, KeyPoint, Summary, Usage
+from model.words import content_tokens
 
 SETTINGS: Final = {"method": "lexrank", "sentences": "5", "summarizer": "1"}
 MAX_SENTENCES = 5

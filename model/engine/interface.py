@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+EngineName = Literal["torch", "vllm"]
 FinishReason = Literal["stop", "length", "loop"]
 Patches = NDArray[np.float32]
 
@@ -79,7 +80,6 @@ class Completion:
     key: str
     ids: tuple[int, ...]
     finish_reason: FinishReason
-    prompt_tokens: int
     computed_tokens: int
     mean_logprob: float
     saved_tokens: int = 0
@@ -99,7 +99,7 @@ class Counters:
     tokens_saved: int = 0
     steps: int = 0
     busy_seconds: float = 0.0
-    most_sequences: int = field(default=0)
+    most_sequences: int = 0
 
 
 class Engine(Protocol):

@@ -43,7 +43,8 @@ class Sequence:
 
     @property
     def needs_features(self) -> bool:
-        return self.features is None and self.first_picture < len(self.request.pictures)
+        reading = self.computed < len(self.request.ids)
+        return reading and self.features is None and self.first_picture < len(self.request.pictures)
 
     def first_place(self) -> int:
         """Image tokens of the prompt before the first picture that this sequence encodes."""
@@ -145,6 +146,8 @@ class Scheduler:
         """Note that a piece is in the cache; True where its sequence now wants a new token."""
         sequence = piece.sequence
         sequence.computed = piece.end
+        if piece.end >= len(sequence.request.ids):
+            sequence.features = None  # they are in the cache now; a long document's take half a gigabyte
         self._counters.prompt_tokens_computed += max(0, min(piece.end, len(sequence.request.ids)) - piece.start)
         prefix = sequence.prefix
         if sequence.owns_prefix and prefix is not None and not prefix.ready and sequence.computed >= prefix.tokens:

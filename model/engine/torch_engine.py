@@ -16,7 +16,7 @@ from torch import Tensor
 
 from model.engine.interface import Completion, Counters, FinishReason, Picture, Request
 from model.engine.loops import find_loop, is_due
-from model.engine.pages import PAGE_TOKENS, PagePool
+from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
 from model.engine.sampling import choose
 from model.engine.schedule import Piece, Scheduler, Sequence
 from model.kimi_vl.attention import LatentAttention
@@ -42,7 +42,7 @@ class TorchEngine:
         text = model.config.text_config
         weight = model.get_input_embeddings().weight
         self._device = weight.device
-        pages = -(-self._settings.cache_tokens // PAGE_TOKENS)
+        pages = pages_for(self._settings.cache_tokens)
         self._pool = PagePool(text.num_hidden_layers, pages, text.latent_width, weight.dtype, weight.device)
         self.counters = Counters()
         self._scheduler = Scheduler(
@@ -166,12 +166,12 @@ class TorchEngine:
         if token in request.stop_ids:
             return self._end(sequence, "stop", sequence.written)
         sequence.ids.append(token)
-        written = sequence.written
-        if request.stop_on_loop and is_due(len(written)) and (kept := find_loop(written)) is not None:
+        written = len(sequence.ids) - len(request.ids)
+        if request.stop_on_loop and is_due(written) and (kept := find_loop(sequence.written)) is not None:
             self.counters.loops_cut += 1
-            return self._end(sequence, "loop", written[:kept])
-        if len(written) == request.sampling.max_new_tokens:
-            return self._end(sequence, "length", written)
+            return self._end(sequence, "loop", sequence.written[:kept])
+        if written == request.sampling.max_new_tokens:
+            return self._end(sequence, "length", sequence.written)
         return None
 
     def _end(self, sequence: Sequence, reason: FinishReason, ids: list[int]) -> Completion:
@@ -183,7 +183,6 @@ class TorchEngine:
             key=request.key,
             ids=tuple(ids),
             finish_reason=reason,
-            prompt_tokens=len(request.ids),
             computed_tokens=len(request.ids) - sequence.shared,
             mean_logprob=sum(sequence.logprobs) / len(sequence.logprobs),
             saved_tokens=saved,
@@ -215,7 +214,7 @@ class PagedAttention:
             if piece.end - piece.start == 1:
                 writers.append((row, piece))
             else:
-                table = self._tensor(pages[: -(-piece.end // PAGE_TOKENS)])
+                table = self._tensor(pages[: pages_for(piece.end)])
                 self._readers.append((slice(row, len(slots)), table, piece.end))
         self._slots = self._tensor(slots)
         self._writers = [self._group(group) for group in _alike(writers)]
@@ -234,7 +233,7 @@ class PagedAttention:
 
     def _group(self, group: list[tuple[int, Piece]]) -> _Writers:
         """Contexts of about one length as one rectangle; the pages that fill it up are masked."""
-        most = max(-(-piece.end // PAGE_TOKENS) for _, piece in group)
+        most = max(pages_for(piece.end) for _, piece in group)
         tables = [piece.sequence.pages[:most] for _, piece in group]
         tables = [table + table[-1:] * (most - len(table)) for table in tables]
         lengths = self._tensor([piece.end for _, piece in group])

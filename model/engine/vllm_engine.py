@@ -125,7 +125,6 @@ class VllmEngine:
             key=request.key,
             ids=tuple(ids),
             finish_reason=reason,
-            prompt_tokens=len(request.ids),
             computed_tokens=len(request.ids) - shared,
             mean_logprob=logprob / max(1, len(answer.token_ids)),
             saved_tokens=saved,

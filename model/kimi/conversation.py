@@ -14,6 +14,7 @@ import numpy as np
 
 from model.engine.interface import Completion, Picture
 from model.kimi_vl import KimiVLProcessor, split_thoughts
+from model.kimi_vl.chat import widen_images
 from model.kimi_vl.special_tokens import MEDIA_PAD
 from model.protocol import RgbImage
 
@@ -80,7 +81,8 @@ class Conversation:
         # Untrusted segments are the items' texts in order; the own text is the first one that is not shared.
         texts = [place for place, segment in enumerate(segments) if not segment.trusted]
         split = texts[sum(isinstance(item, str) for item in shared.items)]
-        head = self._widen(self._tokenizer.encode_segments(segments[:split]), shared.pictures)
+        widths = iter(picture.tokens for picture in shared.pictures)
+        head = widen_images(self._tokenizer.encode_segments(segments[:split]), self._media_id, widths)
         tail = self._tokenizer.encode_segments(segments[split:])
         return Prompt((*head, *tail), shared.pictures, len(head))
 
@@ -95,7 +97,3 @@ class Conversation:
                 f"the model was still thinking after {len(completion.ids)} tokens and gave no answer; allow it more"
             )
         return thoughts.answer, thoughts.thoughts or None
-
-    def _widen(self, ids: Sequence[int], pictures: Sequence[Picture]) -> list[int]:
-        widths = iter(picture.tokens for picture in pictures)
-        return [i for token in ids for i in [token] * (next(widths) if token == self._media_id else 1)]

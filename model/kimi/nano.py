@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from model.engine.interface import Completion, Request, Sampling, complete_in_order
+from model.engine.interface import Completion, EngineName, Request, Sampling, complete_in_order
 from model.kimi.conversation import Conversation
+from model.kimi.description import NANO_FOLDER
 from model.kimi.lines import NO_LINES, LinesOfPage, cut_page
-from model.kimi.replica import describe_kimi, make_engine
+from model.kimi.prompts import NANO_COUNT, NANO_PRESENCE, NANO_READ
+from model.kimi.replica import make_engine
+from model.kimi_vl import KimiVLProcessor
 from model.language import language_of
-from model.load import EngineName
 from model.protocol import (
     Answer,
     Block,
@@ -31,25 +33,13 @@ from model.protocol import (
     PageInput,
     Question,
     Reading,
-    ReplicaDescription,
     RgbImage,
     Summary,
     Usage,
 )
 
-FOLDER = Path(__file__).resolve().parents[1] / "nano"
-READ = "Read the text."
-COUNT = "Count the lines."
-PRESENCE = 'Is "{word}" on the page? Where?'
-CUTTER = "1"
 _ASKED_WORD = re.compile(r'\bis\s+["“](?P<word>[^"”]{1,40})["”]\s+(?:on|in)\b', re.I)
 _FOUND = re.compile(r"yes, line (\d)")
-
-
-def describe_nano() -> ReplicaDescription:
-    found = describe_kimi(str(FOLDER))
-    settings = {task: {"cutter": CUTTER, "prompts": f"{READ} {COUNT} {PRESENCE}"} for task in found.settings}
-    return ReplicaDescription("kimi-vl:nano", found.revision, False, settings, num_cpus=0.5, looks=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +54,7 @@ class _Asked:
 class NanoReplica:
     """See :class:`model.protocol.Replica`."""
 
-    def __init__(self, engine: EngineName = "torch", folder: Path = FOLDER) -> None:
-        from model.kimi_vl import KimiVLProcessor
-
+    def __init__(self, engine: EngineName = "torch", folder: Path = NANO_FOLDER) -> None:
         self.engine, _ = make_engine(str(folder), engine)
         self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
         self._number = 0
@@ -75,7 +63,7 @@ class NanoReplica:
         begun = time.perf_counter()
         cuts = [cut_page(page.image) if page.image is not None else NO_LINES for page in pages]
         asked = [
-            _Asked(n, place, self._request(cut.image, READ, 64 * (cut.last - cut.first + 1)))
+            _Asked(n, place, self._request(cut.image, NANO_READ, 64 * (cut.last - cut.first + 1)))
             for n, lines in enumerate(cuts)
             for place, cut in enumerate(lines.cuts)
         ]
@@ -93,7 +81,7 @@ class NanoReplica:
         used = Usage()
         for page in document.pages:
             requests = [
-                self._request(cut.image, COUNT, 4) for cut in cut_page(_picture(document, page.page_number)).cuts
+                self._request(cut.image, NANO_COUNT, 4) for cut in cut_page(_picture(document, page.page_number)).cuts
             ]
             completions = complete_in_order(self.engine, requests)
             said = [self._conversation.text(completion) for completion in completions]
@@ -119,7 +107,9 @@ class NanoReplica:
             lines = cut_page(_picture(document, page.page_number))
             for place, cut in enumerate(lines.cuts):
                 key = f"{document.asset_id}:{page.page_number}:{place}"
-                requests = [self._request(cut.image, PRESENCE.format(word=word), 24, key) for word in words.values()]
+                requests = [
+                    self._request(cut.image, NANO_PRESENCE.format(word=word), 24, key) for word in words.values()
+                ]
                 completions = complete_in_order(self.engine, requests)
                 used = _added(used, completions)
                 for id_, completion in zip(words, completions, strict=True):

@@ -30,6 +30,9 @@ REPAIR: Final = (
     "That was not the JSON object that was asked for ({problem}). Give the same answer again as one JSON object, and "
     "nothing else."
 )
+NANO_READ: Final = "Read the text."  # these three are what the nano model was taught
+NANO_COUNT: Final = "Count the lines."
+NANO_PRESENCE: Final = 'Is "{word}" on the page? Where?'
 
 _OF_TASK: Final[dict[Task, tuple[str, ...]]] = {
     "read": (READ,),

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.engine.interface import Completion, Engine, Request, Sampling, clearing
-from model.kimi.conversation import Conversation
+from model.agreement import agreement, disagreement
+from model.engine.interface import Completion, Engine, Request, RequestError, Sampling, clearing
+from model.kimi.conversation import Conversation, TruncatedThoughtError
+from model.kimi.description import HOTTER, POOR_LOGPROB
 from model.kimi.prompts import READ
+from model.kimi_vl.rgb import ImageInputError
 from model.language import language_of
-from model.page_checks import agreement, disagreement, is_blank
-from model.protocol import Block, PageInput, Reading, RgbImage, Usage
+from model.page_images import is_blank, turned
+from model.protocol import Block, PageInput, Reading, Usage
 
-HOTTER = (0.4, 0.8)  # temperatures of the tries after a loop
-POOR_LOGPROB = -1.0  # mean over a reading, below which other directions are tried
 TURNS = (180, 90, 270)
 
 
@@ -34,6 +35,7 @@ class _Try:
     loops: int = 0
     turns_left: tuple[int, ...] = TURNS
     best: tuple[int, Completion] | None = None
+    error: Exception | None = None
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -45,31 +47,38 @@ class Reader:
         self._sampling = sampling
         self._number = 0
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
-        """One reading a page, in order."""
+    def read(self, pages: Sequence[PageInput]) -> list[Reading | Exception]:
+        """One reading a page, in order; what is wrong with a page alone stands in its place."""
         begun = time.perf_counter()
-        tries = {n: _Try(page, self._sampling) for n, page in enumerate(pages) if not _blank(page)}
+        tries = [_Try(page, self._sampling) for page in pages]
+        asked: dict[str, _Try] = {}
         with clearing(self._engine):
-            asked = {self._ask(attempt).key: n for n, attempt in tries.items()}
+            for attempt in tries:
+                if not _blank(attempt.page):
+                    self._ask(attempt, asked)
             while self._engine.unfinished:
                 for completion in self._engine.step():
-                    attempt = tries[asked[completion.key]]
+                    attempt = asked.pop(completion.key)
                     if self._again(attempt, completion):
-                        asked[self._ask(attempt).key] = asked[completion.key]
+                        self._ask(attempt, asked)
         seconds = (time.perf_counter() - begun) / max(1, len(pages))
-        return [self._reading(page, tries.get(n), seconds) for n, page in enumerate(pages)]
+        return [self._reading(attempt, seconds) for attempt in tries]
 
-    def _ask(self, attempt: _Try) -> Request:
+    def _ask(self, attempt: _Try, asked: dict[str, _Try]) -> None:
         image = attempt.page.image
         assert image is not None
-        prompt = self._conversation.prompt(self._conversation.share([turned(image, attempt.turn)]), READ)
         self._number += 1
-        request = Request(
-            f"read-{self._number}", prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures
-        )
-        self._engine.submit(request)
+        key = f"read-{self._number}"
+        try:
+            prompt = self._conversation.prompt(self._conversation.share([turned(image, attempt.turn)]), READ)
+            self._engine.submit(
+                Request(key, prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures)
+            )
+        except (ImageInputError, RequestError) as error:
+            attempt.error = error
+            return
+        asked[key] = attempt
         attempt.input_tokens += len(prompt.ids)
-        return request
 
     def _again(self, attempt: _Try, completion: Completion) -> bool:
         """Take a completion; True where the page is to be asked about once more."""
@@ -87,11 +96,17 @@ class Reader:
             return True
         return False
 
-    def _reading(self, page: PageInput, attempt: _Try | None, seconds: float) -> Reading:
-        if attempt is None or attempt.best is None:
+    def _reading(self, attempt: _Try, seconds: float) -> Reading | Exception:
+        page = attempt.page
+        if attempt.error is not None:
+            return attempt.error
+        if attempt.best is None:
             return Reading("", "none", flags=("blank",), usage=Usage(seconds=seconds))
         turn, completion = attempt.best
-        text, _ = self._conversation.answer(completion)
+        try:
+            text, _ = self._conversation.answer(completion)
+        except TruncatedThoughtError as error:
+            return error
         usage = Usage(attempt.input_tokens, attempt.output_tokens, seconds)
         ended = {"loop": ["loop"], "length": ["cut_off"]}
         flags = list(ended.get(completion.finish_reason, ()))
@@ -130,11 +145,6 @@ def to_blocks(text: str, confidence: float) -> tuple[Block, ...]:
         else:
             blocks.append(Block("text", part, confidence=confidence))
     return tuple(blocks)
-
-
-def turned(image: RgbImage, degrees: int) -> RgbImage:
-    """The image turned clockwise."""
-    return image if degrees == 0 else np.ascontiguousarray(np.rot90(image, k=-degrees // 90))
 
 
 def _blank(page: PageInput) -> bool:

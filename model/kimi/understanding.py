@@ -8,21 +8,23 @@ What the model quotes is looked up by the pipeline, in the page's own text.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import bm25s
 import numpy as np
 
-from model.embedded.words import tokens as words_of
 from model.engine.interface import Completion, Engine, Request, Sampling, complete_in_order
 from model.kimi.conversation import Conversation, Item, Prompt, Shared
 from model.kimi.prompts import ANSWER, JOIN, PAGE, REPAIR, SUMMARIZE
 from model.kimi.structured import AnswerForm, FormError, SummaryForm, parse_answer, parse_summary
 from model.protocol import Answer, DocumentText, Evidence, KeyPoint, PageText, Question, Summary, Usage
+from model.words import tokens as words_of
 
 FRAME_TOKENS = 512  # chat layout, task and question beside the pages
 PAGE_LABEL_TOKENS = 8
+Form = TypeVar("Form", AnswerForm, SummaryForm)
 
 
 class FormNeverMetError(RuntimeError):
@@ -51,6 +53,16 @@ class _Spent:
         return Usage(self.input_tokens, self.output_tokens, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prompted:
+    """What was asked: enough to ask it once more."""
+
+    shared: Shared
+    asked: str
+    sampling: Sampling
+    key: str | None
+
+
 class Understander:
     def __init__(self, engine: Engine, conversation: Conversation, limits: Limits) -> None:
         self._engine = engine
@@ -63,21 +75,23 @@ class Understander:
         """Raises :class:`FormNeverMetError`, ``TruncatedThoughtError``, ``RequestError``."""
         begun, spent = time.perf_counter(), _Spent()
         parts = list(self._parts(document, self._limits.summary.max_new_tokens))
-        forms = [
-            self._summary_of(self._share(document, part), SUMMARIZE, spent, self._key(document, part)) for part in parts
-        ]
+        if not parts:
+            return Summary("", "abstractive")
+        forms = [self._summary_of(self._share(document, part), spent, self._key(document, part)) for part in parts]
         points = tuple(
             KeyPoint(point.text, (Evidence(point.quote, page_number=point.page),)) for f in forms for point in f.points
         )
         whole = forms[0].summary
         if len(forms) > 1:
             joined = self._conversation.share([JOIN + "\n\n".join(form.summary for form in forms)])
-            whole = self._summary_of(joined, SUMMARIZE, spent, None).summary
+            whole = self._summary_of(joined, spent, None).summary
         return Summary(whole, "abstractive", points, spent.usage(time.perf_counter() - begun))
 
     def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """Raises as :meth:`summarize` does."""
         parts = list(self._parts(document, self._limits.answer.max_new_tokens))
+        if not parts:
+            return [Answer(question.question_id, None, False) for question in questions]
         if len(parts) == 1:
             return self._answers(document, parts[0], questions)
         nearest = _Nearest(document.pages)
@@ -99,8 +113,8 @@ class Understander:
         answers = []
         for question, completion in zip(questions, completions, strict=True):
             spent = _Spent()
-            spent.add(completion)
-            form, thoughts = self._answer_form(shared, ANSWER + question.text, completion, spent, key)
+            prompted = _Prompted(shared, ANSWER + question.text, self._limits.answer, key)
+            form, thoughts = self._formed(prompted, completion, parse_answer, spent)
             seconds = (time.perf_counter() - begun) / len(questions)
             evidence = (Evidence(form.quote or "", page_number=form.page),) if form.answerable else ()
             answers.append(
@@ -116,47 +130,30 @@ class Understander:
             )
         return answers
 
-    def _answer_form(
-        self, shared: Shared, asked: str, completion: Completion, spent: _Spent, key: str
-    ) -> tuple[AnswerForm, str | None]:
+    def _formed(
+        self, prompted: _Prompted, completion: Completion, parse: Callable[[str], Form], spent: _Spent
+    ) -> tuple[Form, str | None]:
+        """(form, thoughts) of a completion; told what is wrong with it, the model may repair it once."""
+        spent.add(completion)
         said, thoughts = self._conversation.answer(completion)
         try:
-            return parse_answer(said), thoughts
-        except FormError as problem:
-            said = self._repaired(shared, asked, said, problem, self._limits.answer, spent, key)
+            return parse(said), thoughts
+        except FormError as error:
+            problem = str(error)
+        prompt = self._conversation.prompt(prompted.shared, prompted.asked, said, REPAIR.format(problem=problem))
+        [repaired] = complete_in_order(self._engine, [self._request(prompt, prompted.sampling, prompted.key)])
+        spent.add(repaired)
+        said, _ = self._conversation.answer(repaired)
         try:
-            return parse_answer(said), thoughts
-        except FormError as problem:
-            raise FormNeverMetError(f"the model's answer is not of the form asked for, twice: {problem}") from problem
+            return parse(said), thoughts
+        except FormError as error:
+            raise FormNeverMetError(f"the model's answer is not of the form asked for, twice: {error}") from error
 
-    def _summary_of(self, shared: Shared, asked: str, spent: _Spent, key: str | None) -> SummaryForm:
-        request = self._request(self._conversation.prompt(shared, asked), self._limits.summary, key)
-        [completion] = complete_in_order(self._engine, [request])
-        spent.add(completion)
-        said, _ = self._conversation.answer(completion)
-        try:
-            return parse_summary(said)
-        except FormError as problem:
-            said = self._repaired(shared, asked, said, problem, self._limits.summary, spent, key)
-        try:
-            return parse_summary(said)
-        except FormError as problem:
-            raise FormNeverMetError(f"the model's summary is not of the form asked for, twice: {problem}") from problem
-
-    def _repaired(
-        self,
-        shared: Shared,
-        asked: str,
-        said: str,
-        problem: FormError,
-        sampling: Sampling,
-        spent: _Spent,
-        key: str | None,
-    ) -> str:
-        prompt = self._conversation.prompt(shared, asked, said, REPAIR.format(problem=problem))
-        [completion] = complete_in_order(self._engine, [self._request(prompt, sampling, key)])
-        spent.add(completion)
-        return self._conversation.answer(completion)[0]
+    def _summary_of(self, shared: Shared, spent: _Spent, key: str | None) -> SummaryForm:
+        prompted = _Prompted(shared, SUMMARIZE, self._limits.summary, key)
+        prompt = self._conversation.prompt(shared, SUMMARIZE)
+        [completion] = complete_in_order(self._engine, [self._request(prompt, prompted.sampling, key)])
+        return self._formed(prompted, completion, parse_summary, spent)[0]
 
     def _request(self, prompt: Prompt, sampling: Sampling, key: str | None) -> Request:
         self._number += 1

@@ -9,7 +9,7 @@ a special name after rendering ("<|im_" and "end|>") stay text as well. Costs a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,6 +177,11 @@ def read_marks(rendered: str, marks: Marks, messages: Sequence[Message]) -> list
     if inside:
         raise ChatError("This checkpoint's chat template drops the end of a message's text.")
     return segments
+
+
+def widen_images(ids: Iterable[int], media_id: int, widths: Iterator[int]) -> list[int]:
+    """A prompt's ids with each image's one id repeated as often as the image has tokens, the next of ``widths``."""
+    return [i for token in ids for i in [token] * (next(widths) if token == media_id else 1)]
 
 
 def _items(message: Message) -> Sequence[Mapping[str, Any]]:

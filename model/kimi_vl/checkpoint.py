@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -204,18 +205,10 @@ def fill(model: KimiVLForConditionalGeneration, tensors: Sequence[StoredTensor],
     """Read every tensor into its place in the model, shard by shard in the order in which they lie."""
     places = {name: view for whole, held in model.state_dict().items() for name, view in stored_parts(whole, held)}
     wanted = sorted((t for t in tensors if t.name in places), key=lambda tensor: (tensor.shard, tensor.start))
-    opened: IO[bytes] | None = None
-    try:
-        for number, tensor in enumerate(wanted):
-            if opened is None or tensor.shard != wanted[number - 1].shard:
-                if opened is not None:
-                    opened.close()
-                opened = filesystem.open(tensor.shard, "rb", block_size=2**24)
-            with torch.no_grad():
+    for shard, held in groupby(wanted, key=lambda tensor: tensor.shard):
+        with filesystem.open(shard, "rb", block_size=2**24) as opened, torch.no_grad():
+            for tensor in held:
                 places[tensor.name].copy_(_read(opened, tensor))
-    finally:
-        if opened is not None:
-            opened.close()
 
 
 def _read(opened: IO[bytes], tensor: StoredTensor) -> Tensor:

@@ -7,15 +7,11 @@ other. Spec §4.4.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.kimi_vl.configuration import KimiVLTextConfig
-
-MOST_ROWS_PADDED = 24  # of one expert
 
 
 class SwiGlu(nn.Module):
@@ -63,41 +59,11 @@ class Experts(nn.Module):
         tokens, picks = chosen.shape
         experts, order = chosen.flatten().sort(stable=True)
         numbers = torch.arange(len(self.down_proj), device=experts.device)
-        ends = torch.searchsorted(experts, numbers, right=True)  # counting would wait for the device
-        by_expert = self._through(hidden[order // picks], experts, ends)
+        ends = torch.searchsorted(experts, numbers, right=True).to(torch.int32)  # counting would wait for the device
+        gate, up = F.grouped_mm(hidden[order // picks], self.gate_up_proj.mT, offs=ends).chunk(2, dim=-1)
+        by_expert = F.grouped_mm(F.silu(gate) * up, self.down_proj.mT, offs=ends)
         by_token = by_expert[order.argsort()].view(tokens, picks, -1)
         return torch.einsum("tpw,tp->tw", by_token.float(), weights).to(hidden.dtype)
-
-    def _through(self, rows: Tensor, experts: Tensor, ends: Tensor) -> Tensor:
-        """Each row through its expert; rows are sorted by expert, whose last row is before ``ends``."""
-        if rows.device.type == "cpu" and (places := _rectangle(experts, ends)) is not None:
-            padded = rows.new_zeros(len(ends) * places.width, rows.shape[-1])
-            padded[places.rows] = rows
-            gate, up = torch.bmm(padded.view(len(ends), places.width, -1), self.gate_up_proj.mT).chunk(2, dim=-1)
-            return torch.bmm(F.silu(gate) * up, self.down_proj.mT).flatten(0, 1)[places.rows]
-        offsets = ends.to(torch.int32)
-        gate, up = F.grouped_mm(rows, self.gate_up_proj.mT, offs=offsets).chunk(2, dim=-1)
-        return F.grouped_mm(F.silu(gate) * up, self.down_proj.mT, offs=offsets)
-
-
-class _Rectangle(NamedTuple):
-    """Where rows stand among experts that are all given ``width`` rows."""
-
-    width: int
-    rows: Tensor
-
-
-def _rectangle(experts: Tensor, ends: Tensor) -> _Rectangle | None:
-    """Few rows, spread evenly: one batched product reads the weights at twice the speed of a product an expert.
-
-    None where padding would cost more than that brings, or where most experts have no rows and need not be read.
-    """
-    begins = torch.cat([ends.new_zeros(1), ends[:-1]])
-    counts = ends - begins
-    width = int(counts.max())
-    if width > MOST_ROWS_PADDED or 2 * int((counts > 0).sum()) < len(ends):
-        return None
-    return _Rectangle(width, experts * width + torch.arange(len(experts)) - begins[experts])
 
 
 class MixtureOfExperts(nn.Module):

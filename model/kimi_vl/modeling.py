@@ -23,9 +23,8 @@ from model.kimi_vl.cache import LatentCache, PaddedBatch
 from model.kimi_vl.configuration import KimiVLConfig
 from model.kimi_vl.decoder import LanguageModel
 from model.kimi_vl.experts import Experts, Router
+from model.kimi_vl.special_tokens import EOS, IM_END, NAMED_OFFSETS
 from model.kimi_vl.vision import Grid, MoonVit, PositionTable, Projector
-
-IM_END_AFTER_EOS = 1  # <|im_end|> is the id behind [EOS]; turns end with it, though no published file says so
 
 
 @dataclass
@@ -231,13 +230,18 @@ class KimiVLForConditionalGeneration(KimiVLPreTrainedModel, GenerationMixin):  #
 
 def stop_at_turn_end(model: KimiVLForConditionalGeneration) -> KimiVLForConditionalGeneration:
     """The model with <|im_end|> among the ids that end its generation."""
-    settings = model.generation_config
-    named = settings.eos_token_id if settings.eos_token_id is not None else model.config.text_config.eos_token_id
-    ids = list(named) if isinstance(named, (list, tuple)) else [named]
-    settings.eos_token_id = list(dict.fromkeys([*ids, ids[0] + IM_END_AFTER_EOS]))
+    settings, text = model.generation_config, model.config.text_config
+    ends = _as_list(text.eos_token_id)
+    # <|im_end|> stands in the table of special tokens alone: its place is told from that of [EOS].
+    turn_ends = [ends[0] - NAMED_OFFSETS[EOS] + NAMED_OFFSETS[IM_END]]
+    settings.eos_token_id = list(dict.fromkeys([*_as_list(settings.eos_token_id), *ends, *turn_ends]))
     if settings.pad_token_id is None:
-        settings.pad_token_id = model.config.text_config.pad_token_id
+        settings.pad_token_id = text.pad_token_id
     return model
+
+
+def _as_list(ids: int | list[int] | None) -> list[int]:
+    return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
 
 
 def _refuse_offloading(model: KimiVLForConditionalGeneration) -> None:

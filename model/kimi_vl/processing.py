@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from transformers import ProcessorMixin
@@ -213,9 +212,7 @@ class KimiVLProcessor(ProcessorMixin):  # type: ignore[misc]
         for number, row in enumerate(ids):
             if not row:
                 raise ValueError(f"Prompt {number} is empty.")
-            wide.append([])
-            for token_id in row:
-                wide[-1] += [token_id] * (next(widths) if token_id == self.image_token_id else 1)
+            wide.append(chat.widen_images(row, self.image_token_id, widths))
         return wide
 
     def _check_whole(self, wide: list[list[int]], encoded: Any) -> None:
@@ -241,11 +238,6 @@ def compare_template(tokenizer: KimiVLTokenizer, template: str | dict[str, str] 
             if ours != theirs:
                 return f"{theirs!r} in place of {ours!r}."
     return None
-
-
-def load_processor(location: str | Path) -> KimiVLProcessor:
-    """The processor of a checkpoint directory or fsspec URL."""
-    return KimiVLProcessor.from_pretrained(location if isinstance(location, Path) else str(location))
 
 
 def _settings(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 SPECIAL_SLOTS = 256
-PUBLISHED_BASE = 163_584  # ordinary entries in the published vocabulary; its specials are 163584..163839
 
 BOS, EOS, PAD, UNK = "[BOS]", "[EOS]", "[PAD]", "[UNK]"
 IM_END, IM_MIDDLE = "<|im_end|>", "<|im_middle|>"

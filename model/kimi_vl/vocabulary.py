@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import tiktoken
@@ -96,10 +96,6 @@ class Vocabulary:
         if len(text) <= _RUN_CHARS:
             return self._encoding.encode_ordinary(text)
         return [token_id for piece in cut_long_text(text) for token_id in self._encoding.encode_ordinary(piece)]
-
-    def decode(self, ids: Iterable[int]) -> bytes:
-        tokens = self.tokens
-        return b"".join([tokens[i] for i in ids])
 
     def lines(self) -> bytes:
         """The vocabulary in the file's own format, in the order of rank."""

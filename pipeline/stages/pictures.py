@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from model.page_images import turned
 from model.protocol import PageText, RgbImage
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import DecodeSettings, FailedPage
@@ -51,8 +50,7 @@ class DocumentPictures:
             raise page.failure
         if page.image is None:
             raise Failure(Reason.DECODE_ERROR, f"{self.row['uri']} page {page_number}: it gave no picture")
-        turn = (self.rotations[page_number] - page.rotation) % 360
-        return page.image if turn == 0 else np.ascontiguousarray(np.rot90(page.image, k=-turn // 90))
+        return turned(page.image, (self.rotations[page_number] - page.rotation) % 360)
 
 
 class Pictures:

@@ -157,12 +157,15 @@ class ReadActor:
         if not inputs:
             return []
         try:
-            return list(self._replica.read(inputs))
+            found = self._replica.read(inputs)
         except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
             if len(pages) > 1:
                 return [reading for page in pages for reading in self._read([page], uri)]
-            message = f"{uri} page {pages[0].page_number}: the model failed ({type(error).__name__}: {error})"
-            return [Failure(Reason.MODEL_ERROR, message)]
+            found = [error]
+        return [
+            _model_failure(uri, page, reading) if isinstance(reading, Exception) else reading
+            for page, reading in zip(pages, found, strict=True)
+        ]
 
     def _failure(self, prepared: Prepared, page: FailedPage, stage: str) -> Row:
         return failure_row(
@@ -176,6 +179,11 @@ class ReadActor:
             attempts=prepared.attempt,
             text_salvaged=page.text_salvaged,
         )
+
+
+def _model_failure(uri: str, page: DecodedPage, error: Exception) -> Failure:
+    message = f"{uri} page {page.page_number}: the model failed ({type(error).__name__}: {error})"
+    return Failure(Reason.MODEL_ERROR, message)
 
 
 def _all_failed(unit: PageUnit, failure: Failure) -> list[DecodedPage | FailedPage]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.load import ModelChoice, load_replica
-from model.protocol import DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
+from model.protocol import Answer, DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
 from pipeline.evidence import verify
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
@@ -53,6 +53,15 @@ class UnderstandJob:
     provenance: Provenance
     seconds_per_task: float
     pictures: PictureAccess | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenUp:
+    """A task that failed: a question's, or the summary's where ``question_id`` is None."""
+
+    question_id: str | None
+    recipe_id: str
+    error: Exception
 
 
 class UnderstandActor:
@@ -110,7 +119,7 @@ class UnderstandActor:
             with deadline(self._job.seconds_per_task, f"summarising {document.uri}"):
                 summary = self._replica.summarize(document)
         except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
-            self._fail(document, "summarize", error, key, [(None, recipe)], attempt, result)
+            self._fail(document, "summarize", key, [_GivenUp(None, recipe, error)], attempt, result)
             return
         points = tuple(replace(point, evidence=_verified(point.evidence, pages)) for point in summary.key_points)
         row = summary_row(document.asset_id, replace(summary, key_points=points), self._job.provenance)
@@ -126,51 +135,59 @@ class UnderstandActor:
             return
         questions = [Question(item["question_id"], item["question"]) for item in asked]
         attempt = self._attempts.begin(f"answer/{key}")
+        rows: list[Row] = []
+        given_up: list[_GivenUp] = []
+        usages: list[Usage] = []
+        for item, question, answer in zip(asked, questions, self._ask(document, questions, attempt), strict=True):
+            if isinstance(answer, Exception):
+                given_up.append(_GivenUp(question.question_id, item["recipe_id"], answer))
+                continue
+            shown = replace(answer, evidence=_verified(answer.evidence, pages))
+            provenance = replace(self._job.provenance, recipe_id=item["recipe_id"])
+            rows.append(answer_row(document.asset_id, question, shown, provenance))
+            usages.append(answer.usage)
+        if given_up:
+            self._fail(document, "answer", key, given_up, attempt, result)
+        if rows:
+            self._job.work.commit("answers", key, "answers", rows)
+        _count(result, usages)
+
+    def _ask(self, document: DocumentText, questions: Sequence[Question], attempt: int) -> list[Answer | Exception]:
+        """One answer a question. Where the replica stumbles over several questions, each is asked alone."""
         try:
             _refuse_deadly(attempt, document.uri)
-            with deadline(self._job.seconds_per_task * len(asked), f"asking {document.uri}"):
-                answers = self._replica.answer(document, questions)
+            with deadline(self._job.seconds_per_task * len(questions), f"asking {document.uri}"):
+                return list(self._replica.answer(document, questions))
         except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes failure rows
-            given_up = [(item["question_id"], item["recipe_id"]) for item in asked]
-            self._fail(document, "answer", error, key, given_up, attempt, result)
-            return
-        rows = [
-            answer_row(
-                document.asset_id,
-                question,
-                replace(answer, evidence=_verified(answer.evidence, pages)),
-                replace(self._job.provenance, recipe_id=item["recipe_id"]),
-            )
-            for item, question, answer in zip(asked, questions, answers, strict=True)
-        ]
-        self._job.work.commit("answers", key, "answers", rows)
-        _count(result, [answer.usage for answer in answers])
+            if len(questions) == 1 or isinstance(error, Failure):
+                return [error] * len(questions)
+            return [answer for question in questions for answer in self._ask(document, [question], attempt)]
 
     def _fail(
         self,
         document: DocumentText,
         stage: str,
-        error: Exception,
         key: str,
-        given_up: Sequence[tuple[str | None, str]],
+        given_up: Sequence[_GivenUp],
         attempt: int,
         result: UnitResult,
     ) -> None:
-        message = f"{document.uri}: the model failed to {stage} it ({type(error).__name__}: {error})"
-        failure = error if isinstance(error, Failure) else Failure(Reason.MODEL_ERROR, message)
-        rows: list[Row] = [
-            failure_row(
-                uri=document.uri,
-                asset_id=document.asset_id,
-                stage=stage,
-                failure=failure,
-                run_id=self._job.provenance.run_id,
-                recipe_id=recipe_id,
-                question_id=question_id,
-                attempts=min(attempt, MAX_ATTEMPTS),
+        rows: list[Row] = []
+        for item in given_up:
+            message = f"{document.uri}: the model failed to {stage} it ({type(item.error).__name__}: {item.error})"
+            failure = item.error if isinstance(item.error, Failure) else Failure(Reason.MODEL_ERROR, message)
+            rows.append(
+                failure_row(
+                    uri=document.uri,
+                    asset_id=document.asset_id,
+                    stage=stage,
+                    failure=failure,
+                    run_id=self._job.provenance.run_id,
+                    recipe_id=item.recipe_id,
+                    question_id=item.question_id,
+                    attempts=min(attempt, MAX_ATTEMPTS),
+                )
             )
-            for question_id, recipe_id in given_up
-        ]
         self._job.work.commit(f"failures/{stage}", key, "failures", rows)
         result.failed += len(rows)
 

@@ -12,7 +12,8 @@ import torch
 
 from examples.nano.evaluation import answer, character_errors, question_set, reading_set
 from examples.nano.lessons import Desk, Lesson, to_patches
-from model.kimi.nano import FOLDER, NanoReplica
+from model.kimi.description import NANO_FOLDER as FOLDER
+from model.kimi.nano import NanoReplica
 from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLTokenizer
 from model.kimi_vl.checkpoint import load
 from model.protocol import DocumentText, PageInput, PageText, Question, RgbImage

@@ -93,6 +93,31 @@ def test_a_page_that_the_model_cannot_read_costs_that_page_alone(tmp_path: Path,
     assert "a.pdf page 2" in failure["message"]
 
 
+class Telling(FakeReplica):
+    """Says of its second page alone what is wrong with it; counts the pages it was asked for."""
+
+    asked = 0
+
+    def read(self, pages: Sequence[PageInput]) -> list[Reading | Exception]:  # type: ignore[override]
+        self.asked += len(pages)
+        return [
+            ValueError("a strip") if page.page_number == 2 else found
+            for page, found in zip(pages, super().read(pages), strict=True)
+        ]
+
+
+def test_a_page_that_a_model_names_is_failed_without_reading_the_others_again(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Telling()
+    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two", "three"])
+    [result] = ReadActor(job(tmp_path / "out"))(block(path, 3, 3)).to_pylist()
+    assert (result["done"], result["failed"], replica.asked) == (2, 1, 3)
+    [failure] = committed(tmp_path / "out", "failures")
+    assert "a.pdf page 2: the model failed (ValueError: a strip)" in failure["message"]
+
+
 def _act(job_: ReadJob, units: pa.Table) -> None:
     read.load_replica = lambda name: Misbehaving()  # type: ignore[assignment]
     ReadActor(job_)(units)

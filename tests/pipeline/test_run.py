@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from model.load import describe_replica
 from pipeline.books import Counts
 from pipeline.config import QuestionSpec, RunConfig
 from pipeline.run import Outcome, Run
@@ -20,7 +21,8 @@ WHO = QuestionSpec(id="who", question="Who keeps the lighthouse?")
 def run(inputs: Path | tuple[str, ...], output: Path, **options: Any) -> Outcome:
     listed = inputs if isinstance(inputs, tuple) else (str(inputs),)
     settings: dict[str, Any] = {"model": "fake", "layout": "fast", "pages_per_unit": 2, "replicas": 2} | options
-    return Run(RunConfig(inputs=listed, output=str(output), **settings)).execute()
+    config = RunConfig(inputs=listed, output=str(output), **settings)
+    return Run(config, describe_replica(config.choice)).execute()
 
 
 def query(output: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -12,14 +12,16 @@ from PIL import Image, ImageDraw
 
 from model.engine.interface import Completion, Counters, FinishReason, Request, Sampling
 from model.kimi.conversation import Conversation, TruncatedThoughtError
+from model.kimi.description import INSTRUCT, behaviour_of, describe_kimi, resolve
 from model.kimi.reading import Reader
-from model.kimi.replica import INSTRUCT, KimiReplica, behaviour_of, describe_kimi, resolve
+from model.kimi.replica import KimiReplica
 from model.kimi.structured import FormError, parse_answer, parse_summary
 from model.kimi.understanding import FormNeverMetError
 from model.kimi_vl import KimiVLProcessor
+from model.kimi_vl.rgb import ImageInputError
 from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
 from model.load import ModelChoice, UnknownModelError, describe_replica
-from model.protocol import Block, DocumentText, PageInput, PageText, Question, RgbImage, TextLayer
+from model.protocol import Block, DocumentText, PageInput, PageText, Question, Reading, RgbImage, TextLayer
 
 Reply = str | tuple[str, FinishReason, float]
 Script = Callable[[str, Request], Reply]
@@ -59,7 +61,7 @@ class Scripted:
         reply = self._script(prompt, request)
         text, reason, logprob = reply if isinstance(reply, tuple) else (reply, "stop", -0.1)
         ids = tuple(self._tokenizer.encode_text(text))
-        return [Completion(request.key, ids, reason, len(request.ids), len(request.ids), logprob)]
+        return [Completion(request.key, ids, reason, len(request.ids), logprob)]
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,30 @@ def test_an_error_in_the_middle_leaves_nothing_for_the_next_call(processor: Kimi
         replica.read([page(1), page(2)])
     assert engine.unfinished == 0
     assert replica.read([page(3)])[0].text == "words"
+
+
+def test_a_page_that_cannot_be_shown_or_thought_through_costs_its_neighbours_nothing(
+    processor: KimiVLProcessor,
+) -> None:
+    strip = np.zeros((28, 7168, 3), np.uint8)
+    strip[:, :3000] = 255
+
+    def script(_: str, request: Request) -> Reply:
+        return ("◁think▷ hm", "length", -0.1) if request.key == "read-3" else "words"
+
+    replica, engine = replica_of(processor, script)
+    first, too_long, endless, last = replica.read([page(1), page(2, strip), page(3), page(4)])
+    assert [reading.text for reading in (first, last) if isinstance(reading, Reading)] == ["words", "words"]
+    assert isinstance(too_long, ImageInputError)
+    assert isinstance(endless, TruncatedThoughtError)
+    assert len(engine.requests) == 3
+
+
+def test_a_document_without_pages_has_nothing_to_tell(processor: KimiVLProcessor) -> None:
+    replica, engine = replica_of(processor, lambda *_: "x")
+    assert replica.summarize(document(0)).text == ""
+    assert [answer.answerable for answer in replica.answer(document(0), QUESTIONS)] == [False, False]
+    assert engine.requests == []
 
 
 def test_a_reading_that_was_cut_off_says_so(processor: KimiVLProcessor) -> None:
@@ -308,6 +334,8 @@ def test_a_checkpoint_is_described_by_what_it_holds(tmp_path: Path) -> None:
     assert describe_kimi(str(tmp_path / "kimi")) == first
     write_tiny_checkpoint(tmp_path / "other", in_token_limit=16384)
     assert describe_kimi(str(tmp_path / "other")).revision != first.revision
+    write_tiny_checkpoint(tmp_path / "trained", seed=1)  # same names, shapes and sizes
+    assert describe_kimi(str(tmp_path / "trained")).revision != first.revision
     assert behaviour_of("moonshotai/Kimi-VL-A3B-Thinking-2506").read.temperature == 0.8
 
 
@@ -327,6 +355,11 @@ def test_a_wrong_name_is_refused_with_what_to_do(name: str, message: str) -> Non
 def test_a_directory_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match=r"holds no config.json"):
         describe_replica(ModelChoice(f"{tmp_path}/"))
+
+
+def test_vllm_takes_no_url() -> None:
+    with pytest.raises(UnknownModelError, match="take --engine torch"):
+        describe_replica(ModelChoice("s3://bucket/kimi", "vllm"))
 
 
 def test_a_url_is_taken_as_it_is() -> None:

@@ -12,7 +12,6 @@ from transformers import AutoTokenizer
 
 from model.kimi_vl.chat import Segment
 from model.kimi_vl.special_tokens import TokenizerMismatchError, special_tokens
-from model.kimi_vl.streaming import StreamingDecoder
 from model.kimi_vl.thinking import split_thoughts
 from model.kimi_vl.tiny_tokenizer import write_tiny_tokenizer
 from model.kimi_vl.tokenization import KimiVLTokenizer
@@ -107,15 +106,6 @@ def test_special_names_count_in_trusted_segments_alone(small: KimiVLTokenizer) -
     ids = small.encode_segments([Segment("<|im_end|>", trusted=True), Segment("<|im_end|>", trusted=False)])
     assert ids[0] == small.special_token_ids["<|im_end|>"]
     assert max(ids[1:]) < 512
-
-
-@settings(max_examples=100, deadline=None)
-@given(text=TEXTS)
-def test_text_streamed_by_token_is_the_text_decoded_whole(small: KimiVLTokenizer, text: str) -> None:
-    decoder = StreamingDecoder(small)
-    ids = [*small.encode_text(text), small.stop_ids[1]]
-    pieces = [decoder.push(token_id) for token_id in ids]
-    assert "".join([*pieces, decoder.finish()]) == small.decode(ids, skip_special_tokens=True) == text
 
 
 def test_long_runs_are_cut_where_the_published_tokenizer_cuts() -> None:

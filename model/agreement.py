@@ -1,4 +1,4 @@
-"""What can be said of a page without any model: whether it is blank, and how far a text agrees with its text layer."""
+"""How far a reading agrees with the page's own text layer: free truth, wherever the layer can be trusted."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from rapidfuzz import fuzz
 
-from model.protocol import Block, RgbImage
+from model.protocol import Block
 
-BLANK_DEVIATION = 2.0  # grey levels; below it a page holds nothing that ink could have made
 FEWEST_WORDS = 20  # below, a share of words says little
 DISAGREEMENT = 0.4  # share of words that the other side lacks, from which a page is flagged
 _MARKUP = re.compile(r"<[^>]*>|[*_#|`$\\]+")
-
-
-def is_blank(image: RgbImage) -> bool:
-    """True where nothing on the page stands out from the paper, its outermost hundredth left aside."""
-    height, width = image.shape[:2]
-    inner = image[height // 100 : height - height // 100 or None, width // 100 : width - width // 100 or None]
-    grey = inner[::2, ::2].mean(axis=2)
-    return bool(grey.std() < BLANK_DEVIATION and np.ptp(grey) < 40)
 
 
 def agreement(text: str, blocks: Sequence[Block]) -> float | None:
