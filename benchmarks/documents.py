@@ -4,8 +4,9 @@
 
 overhead  Born-digital pages: CPU seconds of all processes of a run (driver, Ray, actors, decode children) beside a
           plain loop that extracts the same (text, boxes, gate, Markdown), as many loops at once as replicas. A run
-          over fewer documents is taken off, start-up with it, so the share is of the cost of each further page. With
-          fast, then with full layout.
+          over fewer pages is taken off, start-up with it, so the share is of the cost of each further page. Both runs
+          hold more documents than one identify block, so that they start the same processes. With fast, then with
+          full layout.
 scans     Scanned pages a second on all cores beside a plain loop over RapidOCR with its own settings, in the same run;
           start-up left out on both sides; both texts are compared with the originals' words.
 replan    The same command again on a finished archive of 2,000 and 20,000 files (fake replica): files planned a second
@@ -68,26 +69,25 @@ def extract(archive: Path, output: Path, *options: str) -> Measured:
 
 def overhead(scratch: Path, quick: bool) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    sizes = (("fast", 5, 25, 80), ("full", 1, 3, 20)) if quick else (("fast", 25, 75, 80), ("full", 2, 8, 20))
-    for layout, few_documents, many_documents, pages in sizes:
+    # layout, documents, pages of each in the small and in the large archive
+    sizes = (("fast", 70, 5, 20), ("full", 66, 1, 2)) if quick else (("fast", 100, 10, 120), ("full", 66, 1, 4))
+    for layout, documents, few_pages, many_pages in sizes:
         small, large = scratch / f"few-{layout}", scratch / f"many-{layout}"
-        for number in range(many_documents):
-            draw_pdf(large / f"{number}.pdf", pages, 1000 * number)
-        small.mkdir()
-        for number in range(few_documents):
-            (small / f"{number}.pdf").write_bytes((large / f"{number}.pdf").read_bytes())
+        for number in range(documents):
+            draw_pdf(small / f"{number}.pdf", few_pages, 1000 * number)
+            draw_pdf(large / f"{number}.pdf", many_pages, 1000 * number)
         options = ("--layout", layout, "--model", "embedded")
         few = extract(small, scratch / f"out-few-{layout}", *options)
         many = extract(large, scratch / f"out-many-{layout}", *options)
-        further = (many_documents - few_documents) * pages
+        further = documents * (many_pages - few_pages)
         ours = (many.cpu_seconds - few.cpu_seconds) / further
-        plain = _plain_side_by_side(layout, small) / (few_documents * pages)
+        plain = _plain_side_by_side(layout, small) / (documents * few_pages)
         name = "" if layout == "fast" else "_full_layout"
         figures[f"overhead_share{name}"] = round(ours / plain - 1, 3)
         figures[f"pages{name}"] = further
         figures[f"plain_pages_per_cpu_s{name}"] = round(1 / plain, 1)
         figures[f"pipeline_pages_per_cpu_s{name}"] = round(1 / ours, 1)
-        figures[f"startup_cpu_s{name}"] = round(few.cpu_seconds - few_documents * pages * ours, 1)
+        figures[f"startup_cpu_s{name}"] = round(few.cpu_seconds - documents * few_pages * ours, 1)
     return figures
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from model.protocol import (
     Answer,
@@ -37,9 +37,10 @@ class FakeReplica:
     def __init__(self) -> None:
         self._seconds = float(os.environ.get("FOLIOSCOPE_FAKE_SECONDS", "0"))
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
-        time.sleep(self._seconds * len(pages))
-        return [_read(page) for page in pages]
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        for page in pages:
+            time.sleep(self._seconds)
+            yield _read(page)
 
     def summarize(self, document: DocumentText) -> Summary:
         """The first line of the first page that holds one."""

@@ -6,7 +6,7 @@ document's text and gets a summary and answers. Everything here pickles and cost
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -176,8 +176,11 @@ class Answer:
 class Replica(Protocol):
     """One loaded model. Methods may raise: the pipeline turns that into a failure row, page by page."""
 
-    def read(self, pages: Sequence[PageInput]) -> Sequence[Reading | Exception]:
-        """One reading a page, in order; an exception in a page's place says what is wrong with that page alone."""
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        """One reading a page, in order; an exception in a page's place says what is wrong with that page alone.
+
+        Takes pages as it has room for them, and gives a reading as soon as it and those before it are done.
+        """
 
     def summarize(self, document: DocumentText) -> Summary: ...
 

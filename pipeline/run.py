@@ -33,7 +33,8 @@ from pipeline.snapshot import page_tallies, take_snapshot
 from pipeline.spool import default_folder
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
 from pipeline.stages.pictures import PictureAccess
-from pipeline.stages.read import ReadActor, ReadJob
+from pipeline.stages.prepare import ReadJob
+from pipeline.stages.read import ReadActor
 from pipeline.stages.results import UnitResult
 from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
 from pipeline.store import OutputStore
@@ -41,7 +42,7 @@ from pipeline.versions import versions
 from pipeline.work import WorkArea
 from schemas.migrations import to_table
 
-PAGES_PER_BLOCK = 64
+PAGES_PER_BLOCK = 128
 DOCUMENTS_PER_BLOCK = 16
 
 

@@ -6,7 +6,7 @@ the document itself. Costs about a second a page of CPU for OCR, a gigabyte of m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from model.embedded import answer as answering
 from model.embedded import read as reading
@@ -23,8 +23,8 @@ DESCRIPTION = ReplicaDescription(
 
 
 class EmbeddedReplica:
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
-        return [reading.read_page(page) for page in pages]
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        return map(reading.read_page, pages)
 
     def summarize(self, document: DocumentText) -> Summary:
         return summarizing.summarize(document)

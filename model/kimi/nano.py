@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,15 +41,6 @@ _ASKED_WORD = re.compile(r'\bis\s+["“](?P<word>[^"”]{1,40})["”]\s+(?:on|in
 _FOUND = re.compile(r"yes, line (\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request's place: which page, which cut of it."""
-
-    page: int
-    cut: int
-    request: Request
-
-
 class NanoReplica:
     """See :class:`model.protocol.Replica`."""
 
@@ -59,20 +49,15 @@ class NanoReplica:
         self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
         self._number = 0
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        return map(self._read_page, pages)
+
+    def _read_page(self, page: PageInput) -> Reading:
         begun = time.perf_counter()
-        cuts = [cut_page(page.image) if page.image is not None else NO_LINES for page in pages]
-        asked = [
-            _Asked(n, place, self._request(cut.image, NANO_READ, 64 * (cut.last - cut.first + 1)))
-            for n, lines in enumerate(cuts)
-            for place, cut in enumerate(lines.cuts)
-        ]
-        completions = complete_in_order(self.engine, [one.request for one in asked])
-        of_page: list[list[tuple[_Asked, Completion]]] = [[] for _ in pages]
-        for one, completion in zip(asked, completions, strict=True):
-            of_page[one.page].append((one, completion))
-        seconds = (time.perf_counter() - begun) / max(1, len(pages))
-        return [self._reading(lines, found, seconds) for lines, found in zip(cuts, of_page, strict=True)]
+        lines = cut_page(page.image) if page.image is not None else NO_LINES
+        requests = [self._request(cut.image, NANO_READ, 64 * (cut.last - cut.first + 1)) for cut in lines.cuts]
+        completions = complete_in_order(self.engine, requests)
+        return self._reading(lines, completions, time.perf_counter() - begun)
 
     def summarize(self, document: DocumentText) -> Summary:
         """How many lines the model counts on each page, and each page's first line."""
@@ -142,20 +127,19 @@ class NanoReplica:
             prefix_tokens=prompt.shared if key is not None else 0,
         )
 
-    def _reading(self, lines: LinesOfPage, found: list[tuple[_Asked, Completion]], seconds: float) -> Reading:
+    def _reading(self, lines: LinesOfPage, found: list[Completion], seconds: float) -> Reading:
         if not lines.cuts:
             return Reading("", "none", flags=("blank",), usage=Usage(seconds=seconds))
         texts = [""] * len(lines.boxes)
         sure = [1.0] * len(lines.boxes)
         usage = Usage(seconds=seconds)
-        for one, completion in found:
-            cut = lines.cuts[one.cut]
+        for cut, completion in zip(lines.cuts, found, strict=True):
             read = self._lines(completion, cut.last - cut.first + 1)
             for line, text in enumerate(read, cut.first):
                 texts[line] = f"{texts[line]} {text}".strip()
                 sure[line] = min(sure[line], float(np.exp(completion.mean_logprob)))
             usage = _added(usage, [completion])
-        cut_off = any(completion.finish_reason != "stop" for _, completion in found)
+        cut_off = any(completion.finish_reason != "stop" for completion in found)
         blocks = tuple(_paragraphs(texts, sure, lines))
         text = "\n\n".join(block.text for block in blocks)
         flags = ("cut_off",) if cut_off else ()

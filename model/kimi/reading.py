@@ -1,13 +1,15 @@
 """Reading pages: one request a page, looping pages once more and hotter, poorly read ones in other directions.
 
 A page without ink is never asked about. Where the page has a text layer that can be trusted, the reading is compared
-with it: free truth. All pages of a call are in the engine at once, retries of one beside first tries of another.
+with it: free truth. Pages are taken as the engine has room, retries of one beside first tries of another, so that the
+engine runs full until the last page has come. Each page in flight holds some 45 MB of pixels and patches.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,11 +25,13 @@ from model.page_images import is_blank, turned
 from model.protocol import Block, PageInput, Reading, Usage
 
 TURNS = (180, 90, 270)
+PAGES_IN_FLIGHT = 64
+PAGES_HELD = 4 * PAGES_IN_FLIGHT  # with those that are done and wait for a slower one before them
 
 
 @dataclass(slots=True)
 class _Try:
-    """How one page stands: which try it is at, and the best reading so far with its turn."""
+    """How one page stands: which try it is at, the best reading so far with its turn, and whether that is final."""
 
     page: PageInput
     sampling: Sampling
@@ -38,6 +42,7 @@ class _Try:
     error: Exception | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    done: bool = False
 
 
 class Reader:
@@ -47,22 +52,39 @@ class Reader:
         self._sampling = sampling
         self._number = 0
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
         """One reading a page, in order; what is wrong with a page alone stands in its place."""
-        begun = time.perf_counter()
-        tries = [_Try(page, self._sampling) for page in pages]
+        coming = iter(pages)
+        held: deque[_Try] = deque()
         asked: dict[str, _Try] = {}
+        since = time.perf_counter()
         with clearing(self._engine):
-            for attempt in tries:
-                if not _blank(attempt.page):
-                    self._ask(attempt, asked)
-            while self._engine.unfinished:
-                for completion in self._engine.step():
+            while True:
+                while self._engine.unfinished < PAGES_IN_FLIGHT and len(held) < PAGES_HELD:
+                    page = next(coming, None)
+                    if page is None:
+                        break
+                    held.append(self._begin(page, asked))
+                if not held:
+                    return
+                for completion in self._engine.step() if asked else ():
                     attempt = asked.pop(completion.key)
                     if self._again(attempt, completion):
                         self._ask(attempt, asked)
-        seconds = (time.perf_counter() - begun) / max(1, len(pages))
-        return [self._reading(attempt, seconds) for attempt in tries]
+                    else:
+                        attempt.done = True
+                while held and held[0].done:
+                    now = time.perf_counter()
+                    yield self._reading(held.popleft(), now - since)
+                    since = now
+
+    def _begin(self, page: PageInput, asked: dict[str, _Try]) -> _Try:
+        attempt = _Try(page, self._sampling)
+        if _blank(page):
+            attempt.done = True
+        else:
+            self._ask(attempt, asked)
+        return attempt
 
     def _ask(self, attempt: _Try, asked: dict[str, _Try]) -> None:
         image = attempt.page.image
@@ -76,6 +98,7 @@ class Reader:
             )
         except (ImageInputError, RequestError) as error:
             attempt.error = error
+            attempt.done = True
             return
         asked[key] = attempt
         attempt.input_tokens += len(prompt.ids)

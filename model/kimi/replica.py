@@ -6,7 +6,7 @@ and Ray starts another. After an error in the middle of a call the engine is cle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tenacity
@@ -79,7 +79,7 @@ class KimiReplica:
             engine, conversation, Limits(context_tokens, behaviour.summary, behaviour.answer)
         )
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
         return self._reader.read(pages)
 
     def summarize(self, document: DocumentText) -> Summary:

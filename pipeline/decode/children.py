@@ -1,9 +1,9 @@
 """Decode children from the parent's side: requests with deadlines, and what becomes of a child that dies.
 
 A timeout inside a process cannot stop native code that hangs, and an exception cannot survive a crash. So every file
-is opened in a child that can be killed. A child answers page by page: where it dies, the page it was at is tried once
-more in a fresh child, and given up if that dies as well; its neighbours lose nothing. The price is one copy of
-each page image through a pipe, some 3 ms.
+is opened in a child that can be killed. Where one dies, the first page it had not answered is tried alone in a fresh
+child, and given up if that dies as well; its neighbours lose nothing. The price is one copy of each page image
+through a pipe, some 3 ms.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipeline.failures import Failure, Reason
 START_SECONDS = 30.0
 TRIES = 2
 TRIES_IF_KILLED = 5  # SIGKILL comes from outside, from an operator or a kernel short of memory: seldom the page's fault
-REQUESTS_PER_CHILD = 500
+REQUESTS_PER_CHILD = 5_000
 PROJECT = str(Path(__file__).resolve().parents[2])
 
 
@@ -86,16 +86,18 @@ class DecodeChildren:
         """Pages first..last in order, exactly one result a page. Never raises for what a file does."""
         name = name or str(path)
         pages: list[DecodedPage | FailedPage] = []
-        tries = 0
+        tries = deaths = 0
         while first + len(pages) <= last:
             begun = len(pages)
             asked = range(first + begun, (first + begun if tries else last) + 1)  # after a death, that page alone
+            request = DecodeRequest(path, name, kind, tuple(asked), settings, promptly=deaths > 0)
             with self._borrow() as child:
                 try:
-                    for answer in child.ask(DecodeRequest(path, name, kind, tuple(asked), settings), len(asked)):
+                    for answer in child.ask(request, len(asked)):
                         pages.append(answer)
                         tries = 0
                 except ChildDiedError as death:
+                    deaths += 1
                     tries = tries + 1 if len(pages) == begun else 1
                     if tries >= death.tries:
                         page = first + len(pages)

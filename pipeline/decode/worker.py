@@ -1,8 +1,9 @@
 """The decode child: the one process that lets MuPDF, Pillow and the layout network touch an untrusted file.
 
-Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers each page on
-what was its standard output, so that the parent knows on which page a child died. It ends with its parent, dumps no
-core, cannot grow past its memory limit, and imports neither Ray nor torch. Starts in about half a second.
+Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers page by page on
+what was its standard output. Pages that take a millisecond are answered several at a time, since each answer wakes the
+parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
+parent, dumps no core, cannot grow past its memory limit, and imports neither Ray nor torch. Starts in half a second.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import resource
 import signal
 import struct
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HEADER = struct.Struct("<Q")
+ANSWER_SECONDS = 0.05
+ANSWER_BYTES = 1 << 20
 OPEN_DOCUMENTS = 2
 SHRINK_PAGES = 64  # MuPDF keeps fonts and pictures: emptied at each request it is slow, never emptied it grows
 _PR_SET_PDEATHSIG = 1
@@ -39,6 +43,7 @@ class DecodeRequest:
     kind: str
     pages: tuple[int, ...]
     settings: Any  # DecodeSettings; its module is imported only when a request arrives
+    promptly: bool = True
 
 
 def read_frame(stream: BinaryIO) -> Any:
@@ -49,18 +54,19 @@ def read_frame(stream: BinaryIO) -> Any:
     return pickle.loads(stream.read(HEADER.unpack(header)[0]))
 
 
-def write_frame(stream: BinaryIO, message: Any) -> None:
+def write_frame(stream: BinaryIO, message: Any, *, flush: bool = True) -> None:
     data = pickle.dumps(message, protocol=5)
     stream.write(HEADER.pack(len(data)))
     stream.write(data)
-    stream.flush()
+    if flush:
+        stream.flush()
 
 
 def main() -> None:
     """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords)."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=ANSWER_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
     requests = sys.stdin.buffer
     memory_bytes, passwords = read_frame(requests)
@@ -71,8 +77,14 @@ def main() -> None:
             request = read_frame(requests)
         except EOFError:
             return
+        promptly = not isinstance(request, DecodeRequest) or request.promptly
+        flushed = time.monotonic()
         for answer in server.answer(request):
-            write_frame(answers, answer)
+            due = promptly or time.monotonic() - flushed > ANSWER_SECONDS
+            write_frame(answers, answer, flush=due)
+            if due:
+                flushed = time.monotonic()
+        answers.flush()
 
 
 class Server:

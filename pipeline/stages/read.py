@@ -1,7 +1,8 @@
 """The read stage: each unit's pages are decoded in a killable child, read by the replica, and committed.
 
-While the replica works on one unit, the next is being fetched and decoded, so that the model never waits for a page.
-Images stay inside the actor and its child; to the driver go counts alone. Memory is that of two units' page images.
+The replica takes pages one after the other, across units, so that it has work while the next unit is being decoded and
+while the last one's slowest page is still being read. Images stay inside the actor and its child; to the driver go
+counts alone.
 """
 
 from __future__ import annotations
@@ -9,163 +10,158 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from model.load import ModelChoice, load_replica
-from model.protocol import PageInput, Reading
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from model.load import load_replica
+from model.protocol import PageInput, Reading, Replica
+from pipeline.decode.pages import DecodedPage, FailedPage
 from pipeline.failures import Failure, Reason
-from pipeline.plan import unit_of
-from pipeline.rows import Provenance, Row, failure_row, page_row
-from pipeline.sources import SourceFile
-from pipeline.spool import open_asset
+from pipeline.rows import Row, failure_row, page_row
+from pipeline.stages.prepare import Preparation, Prepared, ReadJob
 from pipeline.stages.results import UnitResult, results_table
-from pipeline.watchdog import deadline
-from pipeline.work import MAX_ATTEMPTS, Attempts, PageUnit, WorkArea
-
-UNITS_AHEAD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ReadJob:
-    """What a read actor needs to know."""
-
-    work: WorkArea
-    model: ModelChoice
-    provenance: Provenance
-    settings: DecodeSettings
-    spool_folder: str
-    max_file_bytes: int
-    limits: ChildLimits
-    passwords: tuple[str, ...]
-    seconds_per_read: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A unit with its pages decoded; ``pages`` is None where it is settled already, or where ``error`` says why not."""
-
-    row: dict[str, Any]
-    unit: PageUnit
-    attempt: int
-    pages: list[DecodedPage | FailedPage] | None
-    error: str | None = None
+from pipeline.watchdog import Watchdog
 
 
 class ReadActor:
     def __init__(self, job: ReadJob) -> None:
         self._job = job
-        self._attempts = Attempts(job.work, job.provenance.run_id)
-        self._children = DecodeChildren(1, job.limits, job.passwords)
-        self._ahead = ThreadPoolExecutor(UNITS_AHEAD, thread_name_prefix="prepare")
+        self._preparation = Preparation(job)
         self._replica = load_replica(job.model)
 
     def __call__(self, units: pa.Table) -> pa.Table:
-        """Read and commit the units of one block. Never raises: what goes wrong is in the rows or in the result."""
-        results: list[UnitResult] = []
-        waiting_since = time.perf_counter()
-        for prepared in self._prepare_ahead(units.to_pylist()):
-            result = UnitResult(idle_seconds=time.perf_counter() - waiting_since)
-            try:
-                self._settle(prepared, result)
-            except OSError as error:
-                result.output_error = f"{type(error).__name__}: {error}"
-            results.append(result)
-            waiting_since = time.perf_counter()
+        """Read and commit the units of one block. What goes wrong with them is in the rows or in the result."""
+        rows = units.to_pylist()
+        reading = _BlockReading(self._job, self._replica, self._preparation.ahead(rows))
+        results = reading.finish()
+        if len(results) != len(rows):
+            raise RuntimeError(f"{len(rows)} units went in and {len(results)} came out: a defect of the read stage")
         return results_table(results)
 
-    def _prepare_ahead(self, rows: list[dict[str, Any]]) -> Iterator[Prepared]:
-        """Units in order, the next ones being prepared meanwhile.
 
-        In a block that took a worker down before, each unit is prepared alone: if one does so again, its neighbours
-        are not blamed.
-        """
-        waiting: deque[Future[Prepared]] = deque()
-        coming = iter(rows)
+@dataclass(slots=True)
+class _Open:
+    """A unit whose pages are with the replica; ``readings`` grows to the length of ``decoded``."""
 
-        def fill(depth: int) -> None:
-            for row in islice(coming, max(0, depth - len(waiting))):
-                waiting.append(self._ahead.submit(self._prepare, row))
+    prepared: Prepared
+    decoded: list[DecodedPage]
+    readings: list[Reading | Failure] = field(default_factory=list)
 
-        ahead = 0
-        tried_before = False
-        fill(1)
-        while waiting:
-            prepared = waiting.popleft().result()
-            tried_before = tried_before or prepared.attempt > 1
-            ahead = 0 if tried_before else UNITS_AHEAD if prepared.attempt == 1 else ahead
-            fill(ahead)
-            yield prepared
-            fill(1)
+    @property
+    def next_page(self) -> DecodedPage:
+        return self.decoded[len(self.readings)]
 
-    def _prepare(self, row: dict[str, Any]) -> Prepared:
-        unit = unit_of(row, self._job.provenance.recipe_id)
-        try:
-            return self._decode(row, unit)
-        except OSError as error:  # of the output or of this node; what the file does is a Failure
-            return Prepared(row, unit, 0, None, f"{type(error).__name__}: {error}")
 
-    def _decode(self, row: dict[str, Any], unit: PageUnit) -> Prepared:
-        if self._job.work.is_settled(unit):
-            return Prepared(row, unit, 0, None)
-        attempt = self._attempts.begin(unit.key)
-        if attempt > MAX_ATTEMPTS:
-            message = f"{row['uri']}: the worker died {MAX_ATTEMPTS} times on this unit of pages; read it alone"
-            return Prepared(row, unit, attempt - 1, _all_failed(unit, Failure(Reason.WORKER_DIED, message)))
-        source = SourceFile(row["uri"], row["size"], row["etag"], None)
-        try:
-            folder = Path(self._job.spool_folder)
-            with open_asset(source, row["asset_id"], folder, self._job.max_file_bytes) as path:
-                pages = self._children.decode(path, row["kind"], unit.first, unit.last, self._job.settings, row["uri"])
-        except Failure as failure:
-            return Prepared(row, unit, attempt, _all_failed(unit, failure))
-        return Prepared(row, unit, attempt, pages)
+class _BlockReading:
+    """One block's way through the replica."""
 
-    def _settle(self, prepared: Prepared, result: UnitResult) -> None:
-        result.output_error = prepared.error
+    def __init__(self, job: ReadJob, replica: Replica, coming: Iterator[Prepared]) -> None:
+        self._job = job
+        self._replica = replica
+        self._coming = coming
+        self._exhausted = False
+        self._open: deque[_Open] = deque()
+        self._to_hand: deque[DecodedPage] = deque()
+        self._alone = False
+        self._handed_out = 0  # pages that the replica has taken and not yet given back
+        self._results: list[UnitResult] = []
+        self._since = time.perf_counter()
+        self._idle = 0.0
+
+    def finish(self) -> list[UnitResult]:
+        """One result a unit, in order."""
+        with Watchdog("reading pages") as self._watchdog:
+            while not self._exhausted:
+                try:
+                    for found in self._replica.read(self._pages()):
+                        self._take(found)
+                    if self._handed_out:
+                        raise RuntimeError(f"the replica gave no reading for {self._handed_out} of its pages")
+                except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
+                    self._read_singly(error)
+        return self._results
+
+    def _pages(self) -> Iterator[PageInput]:
+        """Pages for the replica to take, up to the end of the block or of a unit that must be read alone."""
+        while self._to_hand or self._open_next():
+            while self._to_hand:
+                self._handed_out += 1
+                self._watch()
+                yield _input(self._to_hand.popleft())
+            if self._alone:
+                return
+
+    def _open_next(self) -> bool:
+        """Take the next unit in; False at the end of the block."""
+        self._watchdog.rest()
+        begun = time.perf_counter()
+        prepared = next(self._coming, None)
+        self._idle += time.perf_counter() - begun
+        self._watch()
+        if prepared is None:
+            self._exhausted = True
+            return False
+        self._alone = prepared.alone
+        decoded = [page for page in prepared.pages or () if isinstance(page, DecodedPage)]
+        self._to_hand.extend(decoded)
+        self._open.append(_Open(prepared, decoded))
+        self._settle_finished()
+        return True
+
+    def _watch(self) -> None:
+        self._watchdog.allow(self._job.seconds_per_read * max(1, self._handed_out))
+
+    def _take(self, found: Reading | Exception) -> None:
+        unit = self._open[0]
+        if isinstance(found, Exception):
+            found = _model_failure(unit.prepared.row["uri"], unit.next_page, found)
+        unit.readings.append(found)
+        self._handed_out -= 1
+        self._watch()
+        self._settle_finished()
+
+    def _read_singly(self, error: Exception) -> None:
+        """The replica stumbled: each page that it held is tried alone; a single one has failed."""
+        if self._handed_out == 1:
+            self._take(error)
+            return
+        for _ in range(self._handed_out):
+            page = self._open[0].next_page
+            try:
+                [found] = self._replica.read([_input(page)])
+            except Exception as own:  # noqa: BLE001  as above, and now it is this page's fault
+                found = own
+            self._take(found)
+
+    def _settle_finished(self) -> None:
+        while self._open and len(self._open[0].readings) == len(self._open[0].decoded):
+            self._settle(self._open.popleft())
+
+    def _settle(self, unit: _Open) -> None:
+        prepared = unit.prepared
+        elapsed = time.perf_counter() - self._since
+        result = UnitResult(busy_seconds=elapsed - self._idle, idle_seconds=self._idle, output_error=prepared.error)
+        self._since, self._idle = time.perf_counter(), 0.0
+        self._results.append(result)
         if prepared.pages is None:
             result.done = 0 if prepared.error else prepared.unit.pages
             return
-        decoded = [page for page in prepared.pages if isinstance(page, DecodedPage)]
         failed = [(page, "decode") for page in prepared.pages if isinstance(page, FailedPage)]
-        begun = time.perf_counter()
-        with deadline(self._job.seconds_per_read * max(1, len(decoded)), f"reading {prepared.row['uri']}"):
-            readings = self._read(decoded, prepared.row["uri"])
-        result.busy_seconds = time.perf_counter() - begun
         rows: list[Row] = []
-        for page, reading in zip(decoded, readings, strict=True):
+        for page, reading in zip(unit.decoded, unit.readings, strict=True):
             if isinstance(reading, Failure):
                 failed.append((FailedPage(page.page_number, reading), "read"))
                 continue
             rows.append(page_row(prepared.unit.asset_id, page, reading, self._job.provenance))
             result.input_tokens += reading.usage.input_tokens
             result.output_tokens += reading.usage.output_tokens
-        failures = [self._failure(prepared, page, stage) for page, stage in failed]
-        self._job.work.commit_unit(prepared.unit, rows, failures)
-        result.done, result.failed = len(rows), len(failures)
-
-    def _read(self, pages: list[DecodedPage], uri: str) -> list[Reading | Failure]:
-        """One reading a page. Where the replica stumbles over several pages, each is tried alone."""
-        inputs = [PageInput(page.page_number, page.width_px, page.height_px, page.image, page.layer) for page in pages]
-        if not inputs:
-            return []
+        result.done, result.failed = len(rows), len(failed)
         try:
-            found = self._replica.read(inputs)
-        except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
-            if len(pages) > 1:
-                return [reading for page in pages for reading in self._read([page], uri)]
-            found = [error]
-        return [
-            _model_failure(uri, page, reading) if isinstance(reading, Exception) else reading
-            for page, reading in zip(pages, found, strict=True)
-        ]
+            failures = [self._failure(prepared, page, stage) for page, stage in failed]
+            self._job.work.commit_unit(prepared.unit, rows, failures)
+        except OSError as error:
+            result.output_error = f"{type(error).__name__}: {error}"
 
     def _failure(self, prepared: Prepared, page: FailedPage, stage: str) -> Row:
         return failure_row(
@@ -181,10 +177,10 @@ class ReadActor:
         )
 
 
+def _input(page: DecodedPage) -> PageInput:
+    return PageInput(page.page_number, page.width_px, page.height_px, page.image, page.layer)
+
+
 def _model_failure(uri: str, page: DecodedPage, error: Exception) -> Failure:
     message = f"{uri} page {page.page_number}: the model failed ({type(error).__name__}: {error})"
     return Failure(Reason.MODEL_ERROR, message)
-
-
-def _all_failed(unit: PageUnit, failure: Failure) -> list[DecodedPage | FailedPage]:
-    return [FailedPage(page, failure) for page in range(unit.first, unit.last + 1)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from pipeline.decode.pages import DecodeSettings
 from pipeline.plan import UNITS
 from pipeline.rows import Provenance
 from pipeline.stages import read
-from pipeline.stages.read import ReadActor, ReadJob
+from pipeline.stages.prepare import ReadJob
+from pipeline.stages.read import ReadActor
 from pipeline.store import OutputStore
 from pipeline.watchdog import EXIT_CODE, deadline
 from pipeline.work import WorkArea
@@ -30,13 +32,14 @@ from pipeline.work import WorkArea
 class Misbehaving(FakeReplica):
     """Raises on pages that say ``raise``, ends the process on pages that say ``die``."""
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading]:
-        words = " ".join(block.text for page in pages if page.layer for block in page.layer.blocks)
-        if "die" in words:
-            os._exit(9)
-        if "raise" in words:
-            raise RuntimeError("no such weight")
-        return super().read(pages)
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        for page in pages:
+            words = " ".join(block.text for block in page.layer.blocks) if page.layer else ""
+            if "die" in words:
+                os._exit(9)
+            if "raise" in words:
+                raise RuntimeError("no such weight")
+            yield from super().read([page])
 
 
 def job(output: Path) -> ReadJob:
@@ -98,12 +101,10 @@ class Telling(FakeReplica):
 
     asked = 0
 
-    def read(self, pages: Sequence[PageInput]) -> list[Reading | Exception]:  # type: ignore[override]
-        self.asked += len(pages)
-        return [
-            ValueError("a strip") if page.page_number == 2 else found
-            for page, found in zip(pages, super().read(pages), strict=True)
-        ]
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        for page in pages:
+            self.asked += 1
+            yield ValueError("a strip") if page.page_number == 2 else next(super().read([page]))
 
 
 def test_a_page_that_a_model_names_is_failed_without_reading_the_others_again(
@@ -140,6 +141,39 @@ def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
     assert [row["segment"] for row in committed(tmp_path / "out", "segments")] == [1, 2, 4, 5, 6]
     [failure] = committed(tmp_path / "out", "failures")
     assert (failure["segment"], failure["reason"], failure["attempts"]) == (3, "worker_died", 3)
+
+
+class Hungry(FakeReplica):
+    """Takes three pages before it gives the first back, as a model that reads several at once; stumbles over one."""
+
+    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+        coming = iter(pages)
+        while batch := list(islice(coming, 3)):
+            if len(batch) > 1 and any(page.page_number == 4 for page in batch):
+                raise RuntimeError("too many")
+            yield from super().read(batch)
+
+
+def test_pages_flow_across_units_and_a_stumble_loses_none(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "load_replica", lambda choice: Hungry())
+    path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 11)])
+    results = ReadActor(job(tmp_path / "out"))(block(path, 10, 2)).to_pylist()
+    assert [(row["done"], row["failed"]) for row in results] == [(2, 0)] * 5
+    rows = committed(tmp_path / "out", "segments")
+    assert [(row["segment"], row["text"]) for row in rows] == [(n, f"page {n}") for n in range(1, 11)]
+
+
+def test_a_block_given_again_reads_nothing_twice(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Telling()
+    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 7)])
+    actor = ReadActor(job(tmp_path / "out"))
+    first, again = (actor(block(path, 6, 3)).column("done").to_pylist() for _ in range(2))
+    assert (first, again, replica.asked) == ([2, 3], [3, 3], 6)
 
 
 @pytest.mark.usefixtures("misbehave")

@@ -173,9 +173,9 @@ def test_an_error_in_the_middle_leaves_nothing_for_the_next_call(processor: Kimi
 
     replica, engine = replica_of(processor, script)
     with pytest.raises(TimeoutError):
-        replica.read([page(1), page(2)])
+        list(replica.read([page(1), page(2)]))
     assert engine.unfinished == 0
-    assert replica.read([page(3)])[0].text == "words"
+    assert next(replica.read([page(3)])).text == "words"
 
 
 def test_a_page_that_cannot_be_shown_or_thought_through_costs_its_neighbours_nothing(
@@ -204,7 +204,7 @@ def test_a_document_without_pages_has_nothing_to_tell(processor: KimiVLProcessor
 
 def test_a_reading_that_was_cut_off_says_so(processor: KimiVLProcessor) -> None:
     replica, _ = replica_of(processor, lambda *_: ("half a page", "length", -0.1))
-    assert replica.read([page()])[0].flags == ("cut_off",)
+    assert next(replica.read([page()])).flags == ("cut_off",)
 
 
 def test_readings_keep_the_order_of_their_pages(processor: KimiVLProcessor) -> None:
@@ -368,5 +368,5 @@ def test_a_url_is_taken_as_it_is() -> None:
 
 def test_sampling_is_that_of_the_variant(processor: KimiVLProcessor) -> None:
     engine = Scripted(processor, lambda *_: "x")
-    Reader(engine, Conversation(processor), Sampling(7)).read([page()])
+    list(Reader(engine, Conversation(processor), Sampling(7)).read([page()]))
     assert engine.requests[0].sampling.max_new_tokens == 7

@@ -1,0 +1,126 @@
+"""Pages made ready for the replica: a block's units in order, each fetched and decoded while the replica is at others.
+
+A block is tried at once, its units decoded ahead. Ray gives a block again only where its worker died: then each unit is
+prepared and read alone, behind a marker of its own, so that the one that kills workers is found and its neighbours are
+not blamed. Memory is that of three units' page images.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from model.load import ModelChoice
+from pipeline.decode.children import ChildLimits, DecodeChildren
+from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.failures import Failure, Reason
+from pipeline.plan import unit_of
+from pipeline.rows import Provenance
+from pipeline.sources import SourceFile
+from pipeline.spool import open_asset
+from pipeline.work import MAX_ATTEMPTS, Attempts, PageUnit, WorkArea, digest
+
+UNITS_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """What a read actor needs to know."""
+
+    work: WorkArea
+    model: ModelChoice
+    provenance: Provenance
+    settings: DecodeSettings
+    spool_folder: str
+    max_file_bytes: int
+    limits: ChildLimits
+    passwords: tuple[str, ...]
+    seconds_per_read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A unit with its pages decoded; ``pages`` is None where it is settled already, or where ``error`` says why not.
+
+    ``alone``: nothing else may be in the replica's hands while it reads this unit.
+    """
+
+    row: dict[str, Any]
+    unit: PageUnit
+    pages: list[DecodedPage | FailedPage] | None
+    attempt: int = 1
+    alone: bool = False
+    error: str | None = None
+
+
+class Preparation:
+    """Prepares blocks, one after the other. Holds a decode child and two threads."""
+
+    def __init__(self, job: ReadJob) -> None:
+        self._job = job
+        self._attempts = Attempts(job.work, job.provenance.run_id)
+        self._children = DecodeChildren(1, job.limits, job.passwords)
+        self._threads = ThreadPoolExecutor(UNITS_AHEAD, thread_name_prefix="prepare")
+
+    def ahead(self, rows: list[dict[str, Any]]) -> Iterator[Prepared]:
+        """The units of a block, in order. Never raises: what cannot be had is told in its place."""
+        units = [(row, unit_of(row, self._job.provenance.recipe_id)) for row in rows]
+        try:
+            tries = self._attempts.begin(f"block-{digest([unit.key for _, unit in units])}")
+        except OSError as error:
+            yield from (Prepared(row, unit, None, error=_words(error)) for row, unit in units)
+            return
+        if tries > 1:
+            yield from (self._guarded(row, unit) for row, unit in units)
+            return
+        coming = iter(units)
+        waiting: deque[Future[Prepared]] = deque()
+        while True:
+            for row, unit in islice(coming, UNITS_AHEAD + 1 - len(waiting)):
+                waiting.append(self._threads.submit(self._decoded, row, unit, 1, alone=False))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self._children.close()
+
+    def _guarded(self, row: dict[str, Any], unit: PageUnit) -> Prepared:
+        """A unit of a block that took a worker down: it may be settled, or be what did it."""
+        try:
+            if self._job.work.is_settled(unit):
+                return Prepared(row, unit, None, alone=True)
+            attempt = 1 + self._attempts.begin(unit.key)  # the block's own try was the first
+        except OSError as error:
+            return Prepared(row, unit, None, alone=True, error=_words(error))
+        if attempt > MAX_ATTEMPTS:
+            message = f"{row['uri']}: the worker died {MAX_ATTEMPTS} times on this unit of pages; read it alone"
+            failed = _all_failed(unit, Failure(Reason.WORKER_DIED, message))
+            return Prepared(row, unit, failed, attempt - 1, alone=True)
+        return self._decoded(row, unit, attempt, alone=True)
+
+    def _decoded(self, row: dict[str, Any], unit: PageUnit, attempt: int, *, alone: bool) -> Prepared:
+        source = SourceFile(row["uri"], row["size"], row["etag"], None)
+        job = self._job
+        try:
+            with open_asset(source, row["asset_id"], Path(job.spool_folder), job.max_file_bytes) as path:
+                pages = self._children.decode(path, row["kind"], unit.first, unit.last, job.settings, row["uri"])
+        except Failure as failure:
+            pages = _all_failed(unit, failure)
+        except OSError as error:  # of this node; what the file does is a Failure
+            return Prepared(row, unit, None, attempt, alone, _words(error))
+        return Prepared(row, unit, pages, attempt, alone)
+
+
+def _all_failed(unit: PageUnit, failure: Failure) -> list[DecodedPage | FailedPage]:
+    return [FailedPage(page, failure) for page in range(unit.first, unit.last + 1)]
+
+
+def _words(error: OSError) -> str:
+    return f"{type(error).__name__}: {error}"
