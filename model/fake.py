@@ -47,7 +47,9 @@ class FakeReplica:
         evidence = _first_line(document)
         if evidence is None:
             return Summary("", "extractive")
-        return Summary(evidence.quote, "extractive", (KeyPoint(evidence.quote, (evidence,)),), Usage(output_tokens=1))
+        return Summary(
+            evidence.quote, "extractive", (KeyPoint(evidence.quote, (evidence,)),), usage=Usage(output_tokens=1)
+        )
 
     def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """The first line that holds the question's last word."""

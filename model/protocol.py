@@ -1,7 +1,7 @@
 """What a replica is: three tasks over plain frozen dataclasses, with no trace of Ray, Parquet or a model library.
 
-A replica is one loaded model inside one actor. The pipeline hands it pages and gets readings; it hands it a
-document's text and gets a summary and answers. Everything here pickles and costs nothing but its bytes.
+A replica is one loaded model inside one actor. The pipeline hands it pages and shots and gets readings; it hands it a
+document's or film's text and gets a summary and answers. Everything here pickles and costs nothing but its bytes.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Block:
     bbox: Box | None = None
     confidence: float | None = None
     level: int = 0  # heading level 1..6, else 0
+    start_s: float | None = None  # of a film: times of the first and of the last frame in which the text was read
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,26 @@ class PageInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a film, upright, at its presentation time in seconds."""
+
+    time_s: float
+    image: RgbImage
+
+
+@dataclass(frozen=True, slots=True)
+class ShotInput:
+    """A shot to read: from ``start_s`` up to, not including, ``end_s``, with the frames chosen from it, in order."""
+
+    shot_number: int
+    start_s: float
+    end_s: float
+    width_px: int
+    height_px: int
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
@@ -79,7 +101,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a replica read on one page. ``turned`` is the clockwise turn in degrees that it found missing."""
+    """What a replica read on one page or in one shot.
+
+    ``turned`` is the clockwise turn in degrees that it found missing. Blocks of a shot say when they were seen.
+    """
 
     text: str
     text_source: TextSource
@@ -129,6 +154,41 @@ class DocumentText:
 
 
 @dataclass(frozen=True, slots=True)
+class ShotText:
+    """A committed shot as the understanding tasks see it: its on-screen text, and what a model said of its picture."""
+
+    shot_number: int
+    start_s: float
+    end_s: float
+    text: str
+    blocks: tuple[Block, ...] = ()
+    caption: str | None = None
+    language: str | None = None
+    frame_times: tuple[float, ...] = ()
+
+
+class FramePictures(Protocol):
+    """Gives the frame at a presentation time when it is wanted."""
+
+    def __call__(self, time_s: float) -> RgbImage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FilmText:
+    """A whole film, its shots in order. Shots that failed are absent.
+
+    ``pictures`` is None unless the replica said that it understands by looking.
+    """
+
+    asset_id: str
+    uri: str
+    title: str | None
+    duration_s: float
+    shots: tuple[ShotText, ...]
+    pictures: FramePictures | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Where a statement comes from. ``verified`` is set by the pipeline, never by a replica."""
 
@@ -147,10 +207,22 @@ class KeyPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A part of a film, from ``start_s`` up to ``end_s``."""
+
+    title: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
+    """``chapters`` are a film's; a document has none."""
+
     text: str
     method: Literal["extractive", "abstractive"]
     key_points: tuple[KeyPoint, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     usage: Usage = field(default_factory=Usage)
 
 
@@ -162,7 +234,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``text`` is None and ``answerable`` False where the document does not hold the answer."""
+    """``text`` is None and ``answerable`` False where the document or film does not hold the answer."""
 
     question_id: str
     text: str | None

@@ -56,6 +56,8 @@ def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Pro
         "text_source": reading.text_source,
         "blocks": [block_row(block) for block in reading.blocks],
         "caption": reading.caption,
+        "frame_times": None,
+        "thumbnail": None,
         "language": reading.language,
         "layer_agreement": reading.layer_agreement,
         "flags": list(reading.flags),
@@ -72,6 +74,7 @@ def summary_row(asset_id: str, summary: Summary, provenance: Provenance) -> Row:
             {"text": point.text, "evidence": [_evidence_row(item) for item in point.evidence]}
             for point in summary.key_points
         ],
+        "chapters": [asdict(chapter) for chapter in summary.chapters] or None,
         **provenance.row(summary.usage),
     }
 
@@ -127,6 +130,8 @@ def block_row(block: Block) -> Row:
         "bbox": _box_row(block.bbox),
         "confidence": block.confidence,
         "level": block.level,
+        "start_s": block.start_s,
+        "end_s": block.end_s,
     }
 
 
@@ -149,7 +154,15 @@ def page_text(row: Mapping[str, Any]) -> PageText:
 
 def _block(row: Mapping[str, Any]) -> Block:
     box = row["bbox"]
-    return Block(row["kind"], row["text"] or "", Box(**box) if box else None, row["confidence"], row["level"] or 0)
+    return Block(
+        row["kind"],
+        row["text"] or "",
+        Box(**box) if box else None,
+        row["confidence"],
+        row["level"] or 0,
+        row["start_s"],
+        row["end_s"],
+    )
 
 
 def _evidence_row(evidence: Evidence) -> Row:

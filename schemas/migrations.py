@@ -8,7 +8,7 @@ of schemas; rows cost about 50 ns for each value that is checked on the way to A
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -36,14 +36,45 @@ def migration(function: Migration) -> Migration:
     return function
 
 
+# Fields that came after version 1, by table and path: every other field has been there from the first.
+_CAME_IN: Final[dict[str, int]] = {
+    "assets.shot_count": 2,
+    "assets.variable_fps": 2,
+    "assets.rotation": 2,
+    "assets.container": 2,
+    "assets.has_audio": 2,
+    "segments.blocks[].start_s": 2,
+    "segments.blocks[].end_s": 2,
+    "segments.frame_times": 2,
+    "segments.thumbnail": 2,
+    "summaries.chapters": 2,
+}
+
+
+def schema_at(name: str, version: int) -> pa.Schema:
+    """A table's columns as they were at a version."""
+    return pa.schema(_fields_at(TABLES[name], f"{name}.", version))
+
+
 @migration
 def m001_initial(name: str, table: pa.Table) -> pa.Table:
     """Files that bear no version: written before versions were stamped, or rewritten by a tool that drops metadata.
 
     Columns and parts of structs that may be null are added as nulls (a block's ``level`` among them); a required
-    column must be there. The change that makes version 2 must first put version 1's schemas in place of TABLES here.
+    column must be there.
     """
-    for position, field in enumerate(TABLES[name]):
+    return _filled(name, table, schema_at(name, 1))
+
+
+@migration
+def m002_films(name: str, table: pa.Table) -> pa.Table:
+    """What films need: their streams, shots, chapters, and when text stood on the screen; and small pictures."""
+    return _filled(name, table, schema_at(name, 2))
+
+
+def _filled(name: str, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the columns and parts of structs that it lacks, as nulls."""
+    for position, field in enumerate(schema):
         where = table.schema.get_field_index(field.name)
         if where >= 0:
             if pa.types.is_nested(field.type):
@@ -53,6 +84,19 @@ def m001_initial(name: str, table: pa.Table) -> pa.Table:
         else:
             raise SchemaError(f"table {name}: the file has no column {field.name}, which every row must have")
     return table
+
+
+def _fields_at(fields: Iterable[pa.Field[Any]], prefix: str, version: int) -> list[pa.Field[Any]]:
+    present = [field for field in fields if _CAME_IN.get(prefix + field.name, 1) <= version]
+    return [field.with_type(_type_at(field.type, prefix + field.name, version)) for field in present]
+
+
+def _type_at(kind: pa.DataType, path: str, version: int) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_type_at(kind.value_type, f"{path}[]", version))
+    if pa.types.is_struct(kind):
+        return pa.struct(_fields_at(kind, f"{path}.", version))
+    return kind
 
 
 def migrate(name: str, table: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 TIMESTAMP: Final = pa.timestamp("ms", tz="UTC")
 
@@ -41,6 +41,8 @@ BLOCK: Final = pa.struct(
         field("bbox", BOX, "Where the block stands on the page"),
         field("confidence", pa.float32(), "0..1 as the reader reports it; null where it reports none"),
         field("level", pa.int8(), "Heading level 1..6; 0 for every other kind"),
+        field("start_s", pa.float64(), "Time of the first frame in which the text was read; null for pages"),
+        field("end_s", pa.float64(), "Time of the last frame in which the text was read; null for pages"),
     ]
 )
 
@@ -59,6 +61,14 @@ KEY_POINT: Final = pa.struct(
     [
         field("text", pa.string(), "One statement of the summary"),
         field("evidence", pa.list_(EVIDENCE), "What it rests on"),
+    ]
+)
+
+CHAPTER: Final = pa.struct(
+    [
+        field("title", pa.string(), "What the chapter is called: words of its own text, or the model's"),
+        field("start_s", pa.float64(), "Second the chapter starts"),
+        field("end_s", pa.float64(), "Second the chapter ends"),
     ]
 )
 
@@ -87,11 +97,16 @@ ASSETS: Final = pa.schema(
         field("modified_at", TIMESTAMP, "Last modification, as the store tells it"),
         field("kind", pa.string(), "pdf, image or video; null where it is none of them"),
         field("page_count", pa.int32(), "Pages of a document"),
+        field("shot_count", pa.int32(), "Shots of a film; null until it has been cut into shots"),
         field("duration_s", pa.float64(), "Length of a film in seconds"),
-        field("width_px", pa.int32(), "Frame or image width"),
-        field("height_px", pa.int32(), "Frame or image height"),
-        field("fps", pa.float64(), "Frames a second of a film"),
+        field("width_px", pa.int32(), "Frame or image width, upright"),
+        field("height_px", pa.int32(), "Frame or image height, upright"),
+        field("fps", pa.float64(), "Frames a second of a film, on average"),
+        field("variable_fps", pa.bool_(), "True where a film's frames do not come at an even rate"),
+        field("rotation", pa.int16(), "Degrees clockwise by which a film's frames are turned to stand upright"),
+        field("container", pa.string(), "Container format of a film"),
         field("codec", pa.string(), "Video codec of a film"),
+        field("has_audio", pa.bool_(), "True where a film has sound"),
         field("title", pa.string(), "Title from the file's own metadata"),
         field("status", pa.string(), "done, partial, failed, skipped, pending or deleted", nullable=False),
         field("reason", pa.string(), "Reason code where the status is not done"),
@@ -118,6 +133,8 @@ SEGMENTS: Final = pa.schema(
         field("text_source", pa.string(), "text_layer, model or none", nullable=False),
         field("blocks", pa.list_(BLOCK), "The parts of the segment with their boxes, headers and footers included"),
         field("caption", pa.string(), "What a picture or shot shows, from a model that can tell; else null"),
+        field("frame_times", pa.list_(pa.float64()), "Presentation times of the frames that were read; null for pages"),
+        field("thumbnail", pa.binary(), "Small WebP picture of the upright page or of the shot; null where turned off"),
         field("language", pa.string(), "ISO 639-1 code of the text's language; null where it cannot be told"),
         field(
             "layer_agreement", pa.float32(), "0..1 likeness of the model's text and the text layer, where both exist"
@@ -142,6 +159,7 @@ SUMMARIES: Final = pa.schema(
             nullable=False,
         ),
         field("key_points", pa.list_(KEY_POINT), "Its statements, each with its evidence"),
+        field("chapters", pa.list_(CHAPTER), "Parts of a film in order; null for documents"),
         *PROVENANCE,
     ]
 )

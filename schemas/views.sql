@@ -16,8 +16,8 @@ CREATE OR REPLACE TEMP TABLE manifest AS
     });
 
 SELECT 'Folioscope run ' || run_id AS "published by",
-       CASE WHEN schema_version = 1 THEN 1
-            ELSE error('These tables have schema version ' || schema_version || ', this views.sql knows version 1: '
+       CASE WHEN schema_version = 2 THEN 2
+            ELSE error('These tables have schema version ' || schema_version || ', this views.sql knows version 2: '
                        || 'take the views.sql that lies beside them.') END AS "schema version"
 FROM manifest;
 
@@ -62,7 +62,7 @@ CREATE OR REPLACE TEMP VIEW current_content AS
     FROM current_assets WHERE asset_id IS NOT NULL GROUP BY asset_id;
 
 CREATE OR REPLACE TEMP VIEW pages AS
-    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, start_s, end_s)
+    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, start_s, end_s, frame_times)
     FROM all_segments AS segments
     JOIN current_content AS content
       ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
@@ -95,9 +95,10 @@ CREATE OR REPLACE TEMP VIEW documents AS
     WHERE assets.kind IN ('pdf', 'image');
 
 CREATE OR REPLACE TEMP VIEW videos AS
-    SELECT assets.uri, assets.asset_id, assets.title, assets.duration_s, assets.width_px, assets.height_px, assets.fps,
-           assets.codec, assets.size, assets.modified_at, assets.status, assets.reason, summaries.summary,
-           summaries.method, summaries.key_points, summaries.model
+    SELECT assets.uri, assets.asset_id, assets.title, assets.duration_s, assets.shot_count, assets.width_px,
+           assets.height_px, assets.fps, assets.variable_fps, assets.rotation, assets.container, assets.codec,
+           assets.has_audio, assets.size, assets.modified_at, assets.status, assets.reason, summaries.summary,
+           summaries.method, summaries.key_points, summaries.chapters, summaries.model
     FROM current_assets AS assets
     LEFT JOIN all_summaries AS summaries
       ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id

@@ -43,7 +43,7 @@ def summarize(document: DocumentText) -> Summary:
         for sentence in sorted(chosen, key=lambda sentence: sentence.order)
     )
     text = " ".join(point.text for point in points)
-    return Summary(text, "extractive", points, Usage(seconds=time.perf_counter() - begun))
+    return Summary(text, "extractive", points, usage=Usage(seconds=time.perf_counter() - begun))
 
 
 def _candidates(document: DocumentText) -> list[Sentence]:

@@ -80,7 +80,7 @@ class NanoReplica:
         )
         lines = sum(counts.values())
         text = f"{len(document.pages)} pages with {lines} lines or pieces of lines, as the model counts them."
-        return Summary(text, "abstractive", points, _timed(used, begun))
+        return Summary(text, "abstractive", points, usage=_timed(used, begun))
 
     def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """Answers "Is "WORD" on the page?" by looking; anything else is not answerable for it."""

@@ -85,7 +85,7 @@ class Understander:
         if len(forms) > 1:
             joined = self._conversation.share([JOIN + "\n\n".join(form.summary for form in forms)])
             whole = self._summary_of(joined, spent, None).summary
-        return Summary(whole, "abstractive", points, spent.usage(time.perf_counter() - begun))
+        return Summary(whole, "abstractive", points, usage=spent.usage(time.perf_counter() - begun))
 
     def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """Raises as :meth:`summarize` does."""

@@ -56,7 +56,15 @@ def asset(uri: str, asset_id: str | None, **changes: Any) -> Row:
 
 def block(text: str, **changes: Any) -> Row:
     box = {"x0": 0.1, "y0": 0.1, "x1": 0.9, "y1": 0.2}
-    return {"kind": "text", "text": text, "bbox": box, "confidence": 0.9, "level": 0} | changes
+    return {
+        "kind": "text",
+        "text": text,
+        "bbox": box,
+        "confidence": 0.9,
+        "level": 0,
+        "start_s": None,
+        "end_s": None,
+    } | changes
 
 
 def page(asset_id: str, number: int, recipe_id: str = "read-1", **changes: Any) -> Row:

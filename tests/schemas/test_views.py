@@ -63,8 +63,8 @@ def test_loading_again_shows_the_next_publication(tmp_path: Path) -> None:
 
 
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
-    publish(tmp_path, {}, version=2)
-    with pytest.raises(duckdb.Error, match="schema version 2"):
+    publish(tmp_path, {}, version=3)
+    with pytest.raises(duckdb.Error, match="schema version 3"):
         opened(tmp_path)
 
 
