@@ -17,11 +17,12 @@ from typing import Any
 import pyarrow as pa
 
 from model.protocol import ReplicaDescription
-from pipeline import plan
+from pipeline import plan, plan_films
 from pipeline.books import Books, balance
 from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
+from pipeline.films import make_cut_recipe
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
 from pipeline.progress import StageProgress
@@ -29,8 +30,10 @@ from pipeline.publish import merged_failures, publish_results, read_published, r
 from pipeline.recipes import Recipes, make_recipes
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
+from pipeline.shots import CutSettings
 from pipeline.snapshot import page_tallies, take_snapshot
 from pipeline.spool import default_folder
+from pipeline.stages.cut import SPANS, CutActor, CutJob
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
 from pipeline.stages.pictures import PictureAccess
 from pipeline.stages.prepare import ReadJob
@@ -44,6 +47,7 @@ from schemas.migrations import to_table
 
 PAGES_PER_BLOCK = 128
 DOCUMENTS_PER_BLOCK = 16
+SPANS_PER_BLOCK = 16
 
 
 class OutputError(RuntimeError):
@@ -78,7 +82,11 @@ class Run:
             thumbnail_px=config.thumbnails,
         )
         questions = config.questions if config.asks else ()
-        self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
+        self.cut_settings = CutSettings(max_frames=config.max_frames_per_shot)
+        self.cut_recipe = make_cut_recipe(self.cut_settings) if config.media == "films" else None
+        self.recipes: Recipes = make_recipes(
+            self.replica, self.settings, {q.id: q.question for q in questions}, self.cut_recipe
+        )
         self.totals = UnitResult()
 
     def execute(self) -> Outcome:
@@ -110,10 +118,15 @@ class Run:
             if unknown.num_rows:
                 session.start()
                 self._identify(ledger, unknown, spool)
-            plan.resolve_files(ledger)
+            self._resolve(ledger)
+            if self.cut_recipe is not None and "read" in self.config.tasks:
+                spans = list(plan_films.spans_to_cut(ledger, self.cut_recipe, self.config.seconds_per_unit))
+                if spans:
+                    session.start()
+                    self._cut(ledger, spans, spool)
             plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
             if "read" in self.config.tasks:
-                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.pages_per_unit))
+                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.segments_per_unit))
                 if units:
                     session.start()
                     self._read(ledger, units, spool)
@@ -123,11 +136,22 @@ class Run:
                 session.start()
                 self._understand(ledger, documents, spool)
 
+    def _resolve(self, ledger: Ledger) -> None:
+        plan_films.register_shots(ledger, self.cut_recipe)
+        plan.resolve_files(ledger, self.config.kinds)
+
     def _identify(self, ledger: Ledger, files: pa.Table, spool: str) -> None:
-        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access())
+        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access(), self.config.kinds)
         blocks = [files.slice(start, FILES_PER_BLOCK) for start in range(0, files.num_rows, FILES_PER_BLOCK)]
         self._stage("identify", "files", files.num_rows, blocks, IdentifyActor, job, gpus=0.0)
         ledger.refresh()
+
+    def _cut(self, ledger: Ledger, spans: list[dict[str, Any]], spool: str) -> None:
+        job = CutJob(ledger.work, self.run_id, self.cut_settings, self.config.seconds_per_unit, spool, *self._access())
+        blocks = plan.into_blocks(spans, self.config.replicas, SPANS_PER_BLOCK, schema=SPANS, size_of=lambda span: 1)
+        self._stage("cut", "spans", len(spans), blocks, CutActor, job, gpus=0.0)
+        ledger.refresh()
+        self._resolve(ledger)
 
     def _read(self, ledger: Ledger, units: list[dict[str, Any]], spool: str) -> None:
         provenance = self._provenance(self.recipes.read)
@@ -139,10 +163,11 @@ class Run:
             spool,
             *self._access(),
             self.config.seconds_per_read,
+            self.cut_recipe,
         )
         blocks = plan.into_blocks(units, self.config.replicas, PAGES_PER_BLOCK)
-        pages = sum(unit["last"] - unit["first"] + 1 for unit in units)
-        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus)
+        noun = "pages" if self.cut_recipe is None else "shots"
+        self._stage("read", noun, sum(map(plan.segments_of, units)), blocks, ReadActor, job, gpus=self.replica.num_gpus)
         ledger.refresh()
 
     def _understand(self, ledger: Ledger, documents: list[dict[str, Any]], spool: str) -> None:
@@ -194,16 +219,18 @@ class Run:
     def _publish(self, ledger: Ledger, before: Manifest, listing: plan.Listing) -> Outcome:
         work = ledger.work
         after = publish_results(work, before, self.run_id)
-        looked_into = set(plan.identified_files(work)["uri"].to_pylist())
+        looked_into = set(plan.identified_files(work)["uri"].to_pylist()) | plan_films.films_tried_again(ledger)
         failures = merged_failures(work, read_published(work.store, before, "failures"), looked_into)
         if failures is not None or not after.tables["failures"]:
             table = failures if failures is not None else read_published(work.store, before, "failures")
             after = replace_table(work.store, after, "failures", table, self.run_id)
         ledger.advance(after, WorkArea(work.store, work.generation + 1))
-        assets = take_snapshot(ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id)
+        assets = take_snapshot(
+            ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id, self.config.kinds
+        )
         if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
             after = replace_table(work.store, after, "assets", assets, self.run_id)
-        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets)
+        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets, self.config.kinds)
         runs = pa.concat_tables([read_published(work.store, before, "runs"), to_table("runs", [self._row(books)])])
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
