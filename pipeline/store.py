@@ -195,6 +195,7 @@ class OutputStore:
                 else without_secrets(f"{type(error).__name__}: {error}")
             )
             raise OutputError(
-                f"{redact(self.uri)}/{path} could not be written or read ({without_secrets(words)}). What is committed is kept. Make "
-                "room, mend the permissions or renew the credentials, then run the same command again."
+                f"{redact(self.uri)}/{path} could not be written or read ({without_secrets(words)}). What is "
+                "committed is kept. Make room, mend the permissions or renew the credentials, then run the same "
+                "command again."
             ) from error
