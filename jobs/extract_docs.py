@@ -86,6 +86,7 @@ def extract_docs(
     layout: Annotated[
         Layout, typer.Option(help="Of text layers. full: layout network and tables; fast: our own rules.")
     ] = Layout.full,
+    thumbnails: Annotated[int, typer.Option(help="Longest side of the small picture in each row; 0: none.")] = 640,
     limit: Annotated[
         int | None, typer.Option(help="Take the first N documents only; the rest count as skipped.")
     ] = None,
@@ -113,6 +114,7 @@ def extract_docs(
             pages_per_unit=pages_per_unit,
             dpi=dpi,
             layout=layout.value,
+            thumbnails=thumbnails,
             limit=limit,
             max_failures=max_failures,
             passwords=load_passwords(password_file) if password_file else (),

@@ -75,6 +75,7 @@ class Run:
             layout=config.layout if replica.reads_layer else "fast",
             render="when_needed" if self.replica.reads_layer else "always",
             max_pixels=config.max_pixels,
+            thumbnail_px=config.thumbnails,
         )
         questions = config.questions if config.asks else ()
         self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
@@ -155,7 +156,9 @@ class Run:
             self.recipes.read,
             self._provenance(self.recipes.summarize),
             self.config.seconds_per_read,
-            PictureAccess(self.settings, spool, *self._access()) if self.replica.looks else None,
+            PictureAccess(replace(self.settings, thumbnail_px=0), spool, *self._access())
+            if self.replica.looks
+            else None,
         )
         size = max(1, min(DOCUMENTS_PER_BLOCK, len(documents) // (4 * self.config.replicas)))
         blocks = [

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from model.embedded import answer as answering
 from model.embedded import read as reading
 from model.embedded import summarize as summarizing
-from model.protocol import Answer, DocumentText, PageInput, Question, Reading, ReplicaDescription, Summary
+from model.protocol import (
+    Answer,
+    AssetText,
+    FilmText,
+    Question,
+    Reading,
+    ReplicaDescription,
+    SegmentInput,
+    ShotInput,
+    Summary,
+)
 
 DESCRIPTION = ReplicaDescription(
     name="embedded",
@@ -23,11 +33,21 @@ DESCRIPTION = ReplicaDescription(
 
 
 class EmbeddedReplica:
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        return map(reading.read_page, pages)
+    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
+        return map(_read, segments)
 
-    def summarize(self, document: DocumentText) -> Summary:
-        return summarizing.summarize(document)
+    def summarize(self, asset: AssetText) -> Summary:
+        if isinstance(asset, FilmText):
+            raise NotImplementedError("films")
+        return summarizing.summarize(asset)
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
-        return answering.answer(document, questions)
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
+        if isinstance(asset, FilmText):
+            raise NotImplementedError("films")
+        return answering.answer(asset, questions)
+
+
+def _read(segment: SegmentInput) -> Reading:
+    if isinstance(segment, ShotInput):
+        raise NotImplementedError("shots")
+    return reading.read_page(segment)
