@@ -132,18 +132,22 @@ def extract_docs(
 
 
 def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
+    from pipeline.lease import LeaseLostError, OutputBusyError
     from pipeline.manifest import ManifestError
-    from pipeline.run import OutputError, Run
+    from pipeline.run import Run
     from pipeline.session import SessionError
+    from pipeline.store import OutputError
 
     run = Run(config, replica)
     typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
     try:
         outcome = run.execute()
-    except (ManifestError, SessionError, OutputError) as error:
+    except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         return Exit.BROKEN
     _print_books(outcome.books)
+    if outcome.retried_requests:
+        typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
     typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         typer.echo(

@@ -6,6 +6,7 @@ recorded as ``model_error`` or ``decode_error`` with the exception's own words.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -89,16 +90,61 @@ class Failure(Exception):
         return f"{self.reason}: {self.message}"
 
 
+_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
+)
+
+# The codes by which S3 says that it no longer knows whoever asks: no fault of the file, and the next run may be let in.
+REFUSALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+# Other clients and the failed search for credentials say it by the exception's name.
+REFUSING = frozenset({"NoCredentialsError", "CredentialRetrievalError", "RefreshError", "ClientAuthenticationError"})
+
+
+def refused_credentials(error: BaseException | None) -> str | None:
+    """The store's word for credentials that it does not take (expired, unknown, none); None for any other error."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+        if code in REFUSALS:
+            return str(code)
+        if type(error).__name__ in REFUSING:
+            return type(error).__name__
+        error = error.__cause__
+    return None
+
+
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
-    words = f"{type(error).__name__}: {error}"
+    words = without_secrets(f"{type(error).__name__}: {error}")
+    refusal = refused_credentials(error)
+    if refusal is not None:
+        return Failure(
+            Reason.STORAGE_ERROR, f"{uri}: the store refused the credentials ({refusal}); renew them, then run again"
+        )
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):
         return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
     return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")
+
+
+def without_secrets(text: str) -> str:
+    """A message of a store without the credentials that some quote: users with passwords, signed query parts."""
+    return _SIGNED.sub(r"\1=…", _USER_INFO.sub("…@", text))
 
 
 def render() -> str:

@@ -7,6 +7,7 @@ same command carries on from what is committed.
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,11 +24,13 @@ from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
 from pipeline.films import make_cut_recipe
+from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
 from pipeline.progress import StageProgress
 from pipeline.publish import merged_failures, publish_results, read_published, replace_table
 from pipeline.recipes import Recipes, make_recipes
+from pipeline.remote import RETRIES
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
 from pipeline.shots import CutSettings
@@ -40,7 +43,7 @@ from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
 from pipeline.stages.results import UnitResult
 from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
-from pipeline.store import OutputStore
+from pipeline.store import OutputError, OutputStore
 from pipeline.versions import versions
 from pipeline.work import WorkArea
 from schemas.migrations import to_table
@@ -50,17 +53,14 @@ DOCUMENTS_PER_BLOCK = 16
 SPANS_PER_BLOCK = 16
 
 
-class OutputError(RuntimeError):
-    """The output cannot be written. What was committed stays; the same command carries on once there is room."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its books, and where it published them."""
+    """How a run ended: its books, where it published them, and how often a store had to be asked again."""
 
     run_id: str
     books: Books
     manifest: Manifest
+    retried_requests: int
 
 
 class Run:
@@ -93,9 +93,13 @@ class Run:
         """Do the run.
 
         Raises:
-            ManifestError, SessionError, OutputError: with what to do about it.
+            ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError: with what to do about it.
         """
         store = OutputStore(self.config.output)
+        with Lease(store, self.run_id, _say) as self._lease:
+            return self._execute(store)
+
+    def _execute(self, store: OutputStore) -> Outcome:
         manifest = load_manifest(store)
         work = WorkArea(store, manifest.generation + 1)
         work.clear_older()
@@ -200,11 +204,9 @@ class Run:
             for result in _unit_results(outcomes):
                 progress.add(result)
                 self.totals.add(result)
+                self._lease.check()
                 if result.output_error:
-                    raise OutputError(
-                        f"{result.output_error}. The output could not be written; what is committed is kept. Make "
-                        "room or mend the permissions, then run the same command again."
-                    )
+                    raise OutputError(result.output_error)
 
     def _access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
         limits = ChildLimits(memory_bytes=self.config.memory_mb << 20, seconds_per_page=self.config.seconds_per_page)
@@ -235,10 +237,11 @@ class Run:
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
         work.store.write("views.sql", resources.files("schemas").joinpath("views.sql").read_bytes())
+        self._lease.check(thoroughly=True)
         save_manifest(work.store, after)
         WorkArea(work.store, work.generation + 1).clear_older()
         work.store.delete(unlisted(work.store, before, after))
-        return Outcome(self.run_id, books, after)
+        return Outcome(self.run_id, books, after, self.totals.retried_requests + RETRIES.take())
 
     def _row(self, books: Books) -> dict[str, Any]:
         price = self.config.price_per_replica_hour
@@ -256,6 +259,11 @@ class Run:
             "idle_seconds": self.totals.idle_seconds,
             "cost": None if price is None else hours * price,
         }
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"folioscope: {words}\n")
+    sys.stderr.flush()
 
 
 class _LazySession:

@@ -1,7 +1,8 @@
 """The embedded replica: the default where there is no GPU. All its weights come inside packages; it never invents.
 
 It reads usable text layers as they are and everything else by OCR, and it summarises and answers with sentences of
-the document itself. Costs about a second a page of CPU for OCR, a gigabyte of memory at most.
+the document, or words on the film's screen, themselves. Costs about a second of CPU for OCR of a page or frame, a
+gigabyte of memory at most.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from model.embedded import answer as answering
+from model.embedded import chapters, films, shots
 from model.embedded import read as reading
 from model.embedded import summarize as summarizing
 from model.protocol import (
@@ -27,7 +29,11 @@ DESCRIPTION = ReplicaDescription(
     name="embedded",
     revision="1",
     reads_layer=True,
-    settings={"read": reading.SETTINGS, "summarize": summarizing.SETTINGS, "answer": answering.SETTINGS},
+    settings={
+        "read": {**reading.SETTINGS, **shots.SETTINGS},
+        "summarize": {**summarizing.SETTINGS, **films.SETTINGS, **chapters.SETTINGS},
+        "answer": answering.SETTINGS,
+    },
     num_cpus=0.5,
 )
 
@@ -37,17 +43,11 @@ class EmbeddedReplica:
         return map(_read, segments)
 
     def summarize(self, asset: AssetText) -> Summary:
-        if isinstance(asset, FilmText):
-            raise NotImplementedError("films")
-        return summarizing.summarize(asset)
+        return films.summarize_film(asset) if isinstance(asset, FilmText) else summarizing.summarize(asset)
 
     def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
-        if isinstance(asset, FilmText):
-            raise NotImplementedError("films")
         return answering.answer(asset, questions)
 
 
 def _read(segment: SegmentInput) -> Reading:
-    if isinstance(segment, ShotInput):
-        raise NotImplementedError("shots")
-    return reading.read_page(segment)
+    return shots.read_shot(segment) if isinstance(segment, ShotInput) else reading.read_page(segment)

@@ -142,7 +142,7 @@ class DecodeChildren:
         return answers
 
     def scan(self, path: Path, start_s: float | None, end_s: float | None, name: str) -> ScannedSpan:
-        """Features of a span of a film. Never raises for what a file does; the deadline is for some frames at a time."""
+        """Features of a span of a film. Never raises for what a file does; the deadline is for some frames each."""
         for tries in range(1, TRIES_IF_KILLED + 1):
             answers: list[Any] = []
             with self._borrow() as child:
