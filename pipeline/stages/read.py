@@ -1,4 +1,4 @@
-"""The read stage: each unit's pages are decoded in a killable child, read by the replica, and committed.
+"""The read stage: each unit's pages or shots are decoded in a killable child, read by the replica, and committed.
 
 The replica takes pages one after the other, across units, so that it has work while the next unit is being decoded and
 while the last one's slowest page is still being read. Images stay inside the actor and its child; to the driver go
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from model.load import load_replica
-from model.protocol import PageInput, Reading, Replica
-from pipeline.decode.pages import DecodedPage, FailedPage
+from model.protocol import PageInput, Reading, Replica, SegmentInput, ShotInput
+from pipeline.decode.pages import DecodedSegment, DecodedShot, FailedPage
 from pipeline.failures import Failure, Reason
-from pipeline.rows import Row, failure_row, page_row
+from pipeline.rows import Row, failure_row, segment_row
 from pipeline.stages.prepare import Preparation, Prepared, ReadJob
 from pipeline.stages.results import UnitResult, results_table
 from pipeline.watchdog import Watchdog
@@ -45,11 +45,11 @@ class _Open:
     """A unit whose pages are with the replica; ``readings`` grows to the length of ``decoded``."""
 
     prepared: Prepared
-    decoded: list[DecodedPage]
+    decoded: list[DecodedSegment]
     readings: list[Reading | Failure] = field(default_factory=list)
 
     @property
-    def next_page(self) -> DecodedPage:
+    def next_page(self) -> DecodedSegment:
         return self.decoded[len(self.readings)]
 
 
@@ -62,7 +62,7 @@ class _BlockReading:
         self._coming = coming
         self._exhausted = False
         self._open: deque[_Open] = deque()
-        self._to_hand: deque[DecodedPage] = deque()
+        self._to_hand: deque[DecodedSegment] = deque()
         self._alone = False
         self._handed_out = 0  # pages that the replica has taken and not yet given back
         self._results: list[UnitResult] = []
@@ -82,7 +82,7 @@ class _BlockReading:
                     self._read_singly(error)
         return self._results
 
-    def _pages(self) -> Iterator[PageInput]:
+    def _pages(self) -> Iterator[SegmentInput]:
         """Pages for the replica to take, up to the end of the block or of a unit that must be read alone."""
         while self._to_hand or self._open_next():
             while self._to_hand:
@@ -103,7 +103,7 @@ class _BlockReading:
             self._exhausted = True
             return False
         self._alone = prepared.alone
-        decoded = [page for page in prepared.pages or () if isinstance(page, DecodedPage)]
+        decoded = [page for page in prepared.pages or () if not isinstance(page, FailedPage)]
         self._to_hand.extend(decoded)
         self._open.append(_Open(prepared, decoded))
         self._settle_finished()
@@ -151,9 +151,9 @@ class _BlockReading:
         rows: list[Row] = []
         for page, reading in zip(unit.decoded, unit.readings, strict=True):
             if isinstance(reading, Failure):
-                failed.append((FailedPage(page.page_number, reading), "read"))
+                failed.append((FailedPage(_number(page), reading), "read"))
                 continue
-            rows.append(page_row(prepared.unit.asset_id, page, reading, self._job.provenance))
+            rows.append(segment_row(prepared.unit.asset_id, page, reading, self._job.provenance))
             result.input_tokens += reading.usage.input_tokens
             result.output_tokens += reading.usage.output_tokens
         result.done, result.failed = len(rows), len(failed)
@@ -177,10 +177,17 @@ class _BlockReading:
         )
 
 
-def _input(page: DecodedPage) -> PageInput:
+def _number(segment: DecodedSegment) -> int:
+    return segment.shot_number if isinstance(segment, DecodedShot) else segment.page_number
+
+
+def _input(page: DecodedSegment) -> SegmentInput:
+    if isinstance(page, DecodedShot):
+        return ShotInput(page.shot_number, page.start_s, page.end_s, page.width_px, page.height_px, page.frames)
     return PageInput(page.page_number, page.width_px, page.height_px, page.image, page.layer)
 
 
-def _model_failure(uri: str, page: DecodedPage, error: Exception) -> Failure:
-    message = f"{uri} page {page.page_number}: the model failed ({type(error).__name__}: {error})"
+def _model_failure(uri: str, page: DecodedSegment, error: Exception) -> Failure:
+    what = "shot" if isinstance(page, DecodedShot) else "page"
+    message = f"{uri} {what} {_number(page)}: the model failed ({type(error).__name__}: {error})"
     return Failure(Reason.MODEL_ERROR, message)
