@@ -15,6 +15,7 @@ import pyarrow.dataset as pads
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from pipeline.manifest import Manifest
+from pipeline.retry import set_aside
 from pipeline.work import WorkArea
 from schemas.tables import TABLES
 
@@ -25,10 +26,12 @@ _FAILURE_KEY = ["uri", "asset_id", "stage", "segment", "question_id", "recipe_id
 class Ledger:
     """Set questions about one output, asked in SQL. Holds a private in-memory database; close it when done."""
 
-    def __init__(self, manifest: Manifest, work: WorkArea) -> None:
+    def __init__(self, manifest: Manifest, work: WorkArea, retry: Sequence[str] = ()) -> None:
+        """Failures of the reasons in ``retry`` count as not yet tried, until the ledger advances."""
         self.db = duckdb.connect()
         self.db.execute("SET threads = 2")
         self.advance(manifest, work)
+        set_aside(self, retry)
 
     def close(self) -> None:
         self.db.close()
@@ -73,8 +76,10 @@ class Ledger:
         """Look at another state of the output; what the plan registered stays."""
         self.manifest, self.work = manifest, work
         for name in TABLES:
-            self.db.register(f"published_{name}", self._dataset(name))
+            prefix = "recorded" if name == "failures" else "published"
+            self.db.register(f"{prefix}_{name}", self._dataset(name))
         self.refresh()
+        set_aside(self, ())
 
     def settled_counts(self, recipe_id: str) -> pa.Table:
         """(asset_id, pages): how many of each asset's pages this recipe has read or given up."""

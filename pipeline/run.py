@@ -18,15 +18,19 @@ import pyarrow as pa
 
 from model.protocol import ReplicaDescription
 from pipeline import plan
-from pipeline.books import Books, balance
+from pipeline.bill import Bill
+from pipeline.books import Books, Postponed, balance
+from pipeline.budget import Budget
 from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
+from pipeline.estimate import Estimate, estimate
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
 from pipeline.progress import StageProgress
-from pipeline.publish import merged_failures, publish_results, read_published, replace_table
+from pipeline.publish import publish_results, read_published, replace_table
 from pipeline.recipes import Recipes, make_recipes
+from pipeline.retry import kept_failures, merged_failures
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
 from pipeline.snapshot import page_tallies, take_snapshot
@@ -44,6 +48,7 @@ from schemas.migrations import to_table
 
 PAGES_PER_BLOCK = 128
 DOCUMENTS_PER_BLOCK = 16
+UNITS_PER_BLOCK_LIMITED = 4  # a run with a budget oversteps it by a block a replica: blocks are small then
 
 
 class OutputError(RuntimeError):
@@ -52,15 +57,20 @@ class OutputError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its books, and where it published them."""
+    """How a run ended: its books, its bill, and where it published them."""
 
     run_id: str
     books: Books
     manifest: Manifest
+    bill: Bill
 
 
 class Run:
-    """The state of one run. ``execute`` does all of it."""
+    """The state of one run. ``execute`` does all of it; ``preview`` tells what it would do."""
+
+    budget: Budget
+    estimate: Estimate
+    session: _LazySession
 
     def __init__(self, config: RunConfig, replica: ReplicaDescription) -> None:
         self.config = config
@@ -79,6 +89,23 @@ class Run:
         questions = config.questions if config.asks else ()
         self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
         self.totals = UnitResult()
+        self.pages = UnitResult()  # of the read stage
+        self.tasks = UnitResult()  # of the understand stage
+
+    def preview(self) -> Estimate:
+        """What the run would do, from the listing and the published tables. Writes nothing and starts nothing.
+
+        Raises:
+            ManifestError: with what to do about it.
+        """
+        store = OutputStore(self.config.output)
+        manifest = load_manifest(store)
+        ledger = Ledger(manifest, WorkArea(store, manifest.generation + 1), self.config.reasons_to_retry)
+        try:
+            self._plan(ledger, plan.list_files(self.config))
+            return self.estimate
+        finally:
+            ledger.close()
 
     def execute(self) -> Outcome:
         """Do the run.
@@ -93,42 +120,62 @@ class Run:
         plan.forget_passing_failures(work)
         listing = plan.list_files(self.config)
         plan.commit_unlisted(work, listing, self.run_id)
-        ledger = Ledger(manifest, work)
+        ledger = Ledger(manifest, work, self.config.reasons_to_retry)
+        self.budget = Budget(
+            work, self.run_id, replica_seconds=self.config.replica_seconds, deadline=self.config.deadline
+        )
         try:
-            self._compute(ledger, listing)
+            with self.budget:
+                self._compute(ledger, listing)
             return self._publish(ledger, manifest, listing)
         finally:
             ledger.close()
 
     # The stages. Ray starts only where there is something to do.
 
+    def _plan(self, ledger: Ledger, listing: plan.Listing) -> pa.Table:
+        """The files to look into; the estimate is made on the way."""
+        unknown = plan.files_to_identify(
+            ledger,
+            listing,
+            passwords_given=bool(self.config.passwords),
+            retry=self.config.reasons_to_retry,
+            newest_first=self.config.limited,
+        )
+        self._resolve(ledger)
+        self.estimate = estimate(ledger, listing, unknown, self.config, self.recipes, self._model)
+        return unknown
+
+    def _resolve(self, ledger: Ledger) -> None:
+        plan.resolve_files(ledger)
+        plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
+
     def _compute(self, ledger: Ledger, listing: plan.Listing) -> None:
-        unknown = plan.files_to_identify(ledger, listing, passwords_given=bool(self.config.passwords))
+        unknown = self._plan(ledger, listing)
         spool = str(default_folder())
-        with _LazySession(self.config, self.replica) as session:
+        with _LazySession(self.config, self.replica) as self.session:
             if unknown.num_rows:
-                session.start()
                 self._identify(ledger, unknown, spool)
-            plan.resolve_files(ledger)
-            plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
+                self._resolve(ledger)
+            if self.config.limited:  # what the last budget left read and not understood comes first
+                self._understand(ledger, spool)
             if "read" in self.config.tasks:
-                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.pages_per_unit))
-                if units:
-                    session.start()
-                    self._read(ledger, units, spool)
-            page_tallies(ledger, self.recipes.read)
-            documents = plan.documents_to_understand(ledger, self.recipes, self.config.tasks)
-            if documents:
-                session.start()
-                self._understand(ledger, documents, spool)
+                self._read(ledger, spool)
+            self._understand(ledger, spool)
 
     def _identify(self, ledger: Ledger, files: pa.Table, spool: str) -> None:
-        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access())
+        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access(), self.budget.sign)
         blocks = [files.slice(start, FILES_PER_BLOCK) for start in range(0, files.num_rows, FILES_PER_BLOCK)]
-        self._stage("identify", "files", files.num_rows, blocks, IdentifyActor, job, gpus=0.0)
+        untouched = UnitResult(postponed=files.num_rows)
+        self._stage("identify", "files", untouched, blocks, IdentifyActor, job, gpus=0.0)
         ledger.refresh()
 
-    def _read(self, ledger: Ledger, units: list[dict[str, Any]], spool: str) -> None:
+    def _read(self, ledger: Ledger, spool: str) -> None:
+        units = list(
+            plan.units_to_read(ledger, self.recipes.read, self.config.pages_per_unit, newest_first=self.config.limited)
+        )
+        if not units:
+            return
         provenance = self._provenance(self.recipes.read)
         job = ReadJob(
             ledger.work,
@@ -138,13 +185,22 @@ class Run:
             spool,
             *self._access(),
             self.config.seconds_per_read,
+            self.budget.sign,
         )
-        blocks = plan.into_blocks(units, self.config.replicas, PAGES_PER_BLOCK)
-        pages = sum(unit["last"] - unit["first"] + 1 for unit in units)
-        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus)
+        most = UNITS_PER_BLOCK_LIMITED * self.config.pages_per_unit if self.config.limited else PAGES_PER_BLOCK
+        blocks = plan.into_blocks(units, self.config.replicas, min(most, PAGES_PER_BLOCK))
+        untouched = UnitResult(postponed=sum(unit["last"] - unit["first"] + 1 for unit in units))
+        self.pages = self._stage("read", "pages", untouched, blocks, ReadActor, job, gpus=self.replica.num_gpus)
         ledger.refresh()
 
-    def _understand(self, ledger: Ledger, documents: list[dict[str, Any]], spool: str) -> None:
+    def _understand(self, ledger: Ledger, spool: str) -> None:
+        page_tallies(ledger, self.recipes.read)
+        documents = plan.documents_to_understand(
+            ledger, self.recipes, self.config.tasks, newest_first=self.config.limited
+        )
+        self.tasks = replace(self.tasks, postponed=0, postponed_summaries=0)  # all that is still lacking is told anew
+        if not documents:
+            return
         job = UnderstandJob(
             ledger.work,
             self.config.choice,
@@ -152,23 +208,42 @@ class Run:
             self._provenance(self.recipes.summarize),
             self.config.seconds_per_read,
             PictureAccess(self.settings, spool, *self._access()) if self.replica.looks else None,
+            self.budget.sign,
         )
-        size = max(1, min(DOCUMENTS_PER_BLOCK, len(documents) // (4 * self.config.replicas)))
+        most = UNITS_PER_BLOCK_LIMITED if self.config.limited else DOCUMENTS_PER_BLOCK
+        size = max(1, min(most, len(documents) // (4 * self.config.replicas)))
         blocks = [
             pa.Table.from_pylist(documents[start : start + size], schema=DOCUMENTS)
             for start in range(0, len(documents), size)
         ]
-        tasks = sum(row["summary_wanted"] + len(row["questions"]) for row in documents)
-        self._stage("understand", "tasks", tasks, blocks, UnderstandActor, job, gpus=self.replica.num_gpus)
+        untouched = UnitResult(
+            postponed=sum(row["summary_wanted"] + len(row["questions"]) for row in documents),
+            postponed_summaries=sum(row["summary_wanted"] for row in documents),
+        )
+        self.tasks.add(
+            self._stage("understand", "tasks", untouched, blocks, UnderstandActor, job, gpus=self.replica.num_gpus)
+        )
         ledger.refresh()
 
     def _stage(
-        self, name: str, noun: str, total: int, blocks: list[pa.Table], actor: type, job: object, *, gpus: float
-    ) -> None:
+        self,
+        name: str,
+        noun: str,
+        untouched: UnitResult,
+        blocks: list[pa.Table],
+        actor: type,
+        job: object,
+        *,
+        gpus: float,
+    ) -> UnitResult:
+        """Put the blocks through and return what became of them: ``untouched`` where the run has stopped already."""
+        if self.budget.stopped:
+            return untouched
+        self.session.start()
         outcomes = run_actors(
             blocks, actor, job, size=self.config.replicas, num_cpus=self.replica.num_cpus, num_gpus=gpus
         )
-        with StageProgress(name, total, noun) as progress:
+        with StageProgress(name, untouched.postponed, noun) as progress:
             for result in _unit_results(outcomes):
                 progress.add(result)
                 self.totals.add(result)
@@ -177,6 +252,8 @@ class Run:
                         f"{result.output_error}. The output could not be written; what is committed is kept. Make "
                         "room or mend the permissions, then run the same command again."
                     )
+                self.budget.spend(result)
+        return progress.total
 
     def _access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
         limits = ChildLimits(memory_bytes=self.config.memory_mb << 20, seconds_per_page=self.config.seconds_per_page)
@@ -184,23 +261,34 @@ class Run:
         return self.config.max_file_mb << 20, limits, passwords
 
     def _provenance(self, recipe_id: str) -> Provenance:
-        return Provenance(recipe_id, self.run_id, f"{self.replica.name}@{self.replica.revision}")
+        return Provenance(recipe_id, self.run_id, self._model)
+
+    @property
+    def _model(self) -> str:
+        return f"{self.replica.name}@{self.replica.revision}"
 
     # Publishing.
 
     def _publish(self, ledger: Ledger, before: Manifest, listing: plan.Listing) -> Outcome:
         work = ledger.work
         after = publish_results(work, before, self.run_id)
-        looked_into = set(plan.identified_files(work)["uri"].to_pylist())
-        failures = merged_failures(work, read_published(work.store, before, "failures"), looked_into)
+        failures = merged_failures(ledger, plan.identified_files(work), self.config.inputs)
+        kept = kept_failures(ledger, self.recipes.read, self.recipes.summarize)
         if failures is not None or not after.tables["failures"]:
             table = failures if failures is not None else read_published(work.store, before, "failures")
             after = replace_table(work.store, after, "failures", table, self.run_id)
         ledger.advance(after, WorkArea(work.store, work.generation + 1))
-        assets = take_snapshot(ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id)
+        assets = take_snapshot(
+            ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id, self.budget.stopped
+        )
         if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
             after = replace_table(work.store, after, "assets", assets, self.run_id)
-        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets)
+        postponed = Postponed(
+            self.pages.postponed - kept.segments,
+            self.tasks.postponed_summaries - kept.summaries,
+            self.tasks.postponed - self.tasks.postponed_summaries - kept.answers,
+        )
+        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets, postponed)
         runs = pa.concat_tables([read_published(work.store, before, "runs"), to_table("runs", [self._row(books)])])
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
@@ -208,11 +296,23 @@ class Run:
         save_manifest(work.store, after)
         WorkArea(work.store, work.generation + 1).clear_older()
         work.store.delete(unlisted(work.store, before, after))
-        return Outcome(self.run_id, books, after)
+        return Outcome(self.run_id, books, after, self._bill())
+
+    def _bill(self) -> Bill:
+        seconds = self.totals.busy_seconds + self.totals.idle_seconds
+        price = self.config.price_per_replica_hour
+        return Bill(
+            pages=self.pages.done + self.pages.failed,
+            tasks=self.tasks.done + self.tasks.failed,
+            input_tokens=self.totals.input_tokens,
+            output_tokens=self.totals.output_tokens,
+            replica_seconds=seconds,
+            cost=None if price is None else seconds / 3600 * price,
+            estimate=self.estimate,
+            stopped=self.budget.stopped,
+        )
 
     def _row(self, books: Books) -> dict[str, Any]:
-        price = self.config.price_per_replica_hour
-        hours = (self.totals.busy_seconds + self.totals.idle_seconds) / 3600
         return {
             "run_id": self.run_id,
             "started_at": self.started_at,
@@ -224,7 +324,7 @@ class Run:
             "output_tokens": self.totals.output_tokens,
             "busy_seconds": self.totals.busy_seconds,
             "idle_seconds": self.totals.idle_seconds,
-            "cost": None if price is None else hours * price,
+            "cost": self._bill().cost,
         }
 
 
