@@ -130,10 +130,11 @@ def _coming_pages(ledger: Ledger, notes: list[str]) -> dict[str, Span | None]:
     rows = ledger.query(
         """
         WITH known AS (
-            SELECT kind, count(*) AS n, sum(page_count)::DOUBLE AS p, sum(size)::DOUBLE AS b,
-                   sum(page_count::DOUBLE * page_count) AS pp, sum(page_count::DOUBLE * size) AS pb,
-                   sum(size::DOUBLE * size) AS bb
-            FROM published_assets WHERE page_count IS NOT NULL AND size IS NOT NULL GROUP BY kind
+            SELECT kind, count(*) AS n, sum(pages) AS p, sum(bytes) AS b, sum(pages * pages) AS pp,
+                   sum(pages * bytes) AS pb, sum(bytes * bytes) AS bb
+            FROM (SELECT kind, coalesce(page_count, shot_count)::DOUBLE AS pages, size::DOUBLE AS bytes
+                  FROM published_assets)
+            WHERE pages IS NOT NULL AND bytes IS NOT NULL GROUP BY kind
         ),
         coming AS (
             SELECT coalesce(named_kind, 'pdf') AS kind, count(*) AS files,

@@ -6,6 +6,7 @@ recorded as ``model_error`` or ``decode_error`` with the exception's own words.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -79,16 +80,27 @@ class Failure(Exception):
         return f"{self.reason}: {self.message}"
 
 
+_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
+)
+
+
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
-    words = f"{type(error).__name__}: {error}"
+    words = without_secrets(f"{type(error).__name__}: {error}")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):
         return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
     return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")
+
+
+def without_secrets(text: str) -> str:
+    """A message of a store without the credentials that some quote: users with passwords, signed query parts."""
+    return _SIGNED.sub(r"\1=…", _USER_INFO.sub("…@", text))
 
 
 def render() -> str:
