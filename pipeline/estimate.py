@@ -169,7 +169,8 @@ def _pages_of_kind(row: Mapping[str, Any]) -> Span | None:
     expected = max(expected, files)
     if n < FEW_FILES:
         return Span(max(files, expected / 3), expected, 3 * expected)
-    variance = max(0.0, min(by_mean, by_bytes)) / (n - 1)
+    # One file more that is off by a whole mean: known files that are all alike do not promise that the next one is.
+    variance = (max(0.0, min(by_mean, by_bytes)) + (row["p"] / n) ** 2) / n
     spread = Z80 * math.sqrt(variance * files * (1 + files / n))
     return Span(max(files, expected - spread), expected, expected + spread)
 

@@ -29,8 +29,11 @@ class Ledger:
     def __init__(self, manifest: Manifest, work: WorkArea, retry: Sequence[str] = ()) -> None:
         """Failures of the reasons in ``retry`` count as not yet tried, until the ledger advances."""
         self.db = duckdb.connect()
-        self.db.execute("SET threads = 2; SET enable_external_file_cache = false")
         store = work.store
+        native = store.is_local and not set("*?[") & set(store.full(""))  # DuckDB takes those for a glob
+        # A file opened in Python serves one thread: DuckDB seeks and reads in two steps.
+        self.db.execute(f"SET threads = {2 if native else 1}; SET enable_external_file_cache = false")
+        self._root = store.full("") + "/" if native else "dir://"
         self.db.register_filesystem(DirFileSystem(store.full(""), store.filesystem))
         self.advance(manifest, work)
         set_aside(self, retry)
@@ -41,14 +44,14 @@ class Ledger:
     def _view(self, name: str, view: str) -> None:
         """A view of one published table's columns that hold no structs.
 
-        DuckDB reads the files itself, through the store's file system. (Scanning them by Arrow instead, with a file
+        DuckDB reads the files itself, in a bucket through the store's file system. (Scanning them by Arrow instead, with a file
         system written in Python below it, locks up now and then: each waits for the other with the GIL held.)
         """
         self.db.register(f"no_{name}", TABLES[name].empty_table().select(_plain_columns(name, SCHEMA_VERSION)))
         parts = [f"SELECT * FROM no_{name}"]
         files = self.manifest.tables[name]
         for version in sorted({file.schema_version for file in files}):
-            paths = ", ".join(_literal(f"dir://{file.path}") for file in files if file.schema_version == version)
+            paths = ", ".join(_literal(f"{self._root}{file.path}") for file in files if file.schema_version == version)
             columns = ", ".join(f'"{column}"' for column in _plain_columns(name, version))
             parts.append(f"SELECT {columns} FROM read_parquet([{paths}])")
         self.db.execute(f"CREATE OR REPLACE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")

@@ -43,8 +43,8 @@ def test_a_first_plan_says_what_it_cannot_know_and_writes_nothing(archive: Path,
 def test_a_plan_tells_each_files_fate_and_the_run_does_as_planned(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     run(archive, output)
-    make_pdf(archive / "new.pdf", ["one", "two"])
-    make_pdf(archive / "0.pdf", ["changed"])
+    make_pdf(archive / "new.pdf", ["one", "two", "three", "four"])
+    make_pdf(archive / "0.pdf", ["changed", "and", "longer", "now"])
     (archive / "1.pdf").unlink()
     (archive / "empty.pdf").write_bytes(b"")
     (archive / "note.txt").write_text("of another kind")
@@ -55,12 +55,12 @@ def test_a_plan_tells_each_files_fate_and_the_run_does_as_planned(archive: Path,
     assert snapshot(output) == before
     assert planned.files == FilePlan(new=2, changed=1, reused=4, skipped=1, deleted=1)
     assert planned.pages is not None
-    assert planned.pages.low <= 3 <= planned.pages.expected <= planned.pages.high
+    assert planned.pages.low <= 8 <= planned.pages.expected <= planned.pages.high
     assert planned.replica_seconds is not None
     assert planned.replica_seconds.low <= planned.replica_seconds.expected <= planned.replica_seconds.high
     outcome = run(archive, output)
     assert outcome.bill.estimate.files == planned.files
-    assert outcome.bill.pages == 3
+    assert outcome.bill.pages == 8
     later = prepare(archive, output).preview()
     assert later.files == FilePlan(reused=6, failed=1, skipped=1)
     assert later.empty
