@@ -55,7 +55,7 @@ QUESTION = QuestionSpec(id="who", question="Who wrote this?")
 EARLIER = "20260101T000000-000000"
 
 
-class PagedFileSystem(AbstractFileSystem):
+class PagedFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """A bucket that is only listed: ``paged://N/`` holds N objects, one in CHANGED with another ETag than published."""
 
     protocol = "paged"

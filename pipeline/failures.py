@@ -85,12 +85,46 @@ _SIGNED = re.compile(
     r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
 )
 
+# The codes by which S3 says that it no longer knows whoever asks: no fault of the file, and the next run may be let in.
+REFUSALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+# Other clients and the failed search for credentials say it by the exception's name.
+REFUSING = frozenset({"NoCredentialsError", "CredentialRetrievalError", "RefreshError", "ClientAuthenticationError"})
+
+
+def refused_credentials(error: BaseException | None) -> str | None:
+    """The store's word for credentials that it does not take (expired, unknown, none); None for any other error."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+        if code in REFUSALS:
+            return str(code)
+        if type(error).__name__ in REFUSING:
+            return type(error).__name__
+        error = error.__cause__
+    return None
+
 
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
     words = without_secrets(f"{type(error).__name__}: {error}")
+    refusal = refused_credentials(error)
+    if refusal is not None:
+        return Failure(
+            Reason.STORAGE_ERROR, f"{uri}: the store refused the credentials ({refusal}); renew them, then run again"
+        )
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):

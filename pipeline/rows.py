@@ -9,6 +9,7 @@ from typing import Any
 
 from model.protocol import Answer, Block, Box, Evidence, PageText, Question, Reading, Summary, Usage
 from pipeline.decode.pages import DecodedPage
+from pipeline.decode.thumbnail import turn_thumbnail
 from pipeline.failures import RETRYABLE, Failure
 
 Row = dict[str, Any]
@@ -42,6 +43,9 @@ def now() -> datetime:
 
 def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Provenance) -> Row:
     quarter_turn = reading.turned % 180 == 90
+    thumbnail = page.thumbnail
+    if thumbnail is not None and reading.turned % 360:
+        thumbnail = turn_thumbnail(thumbnail, reading.turned % 360)
     return {
         "asset_id": asset_id,
         "kind": "page",
@@ -57,7 +61,7 @@ def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Pro
         "blocks": [block_row(block) for block in reading.blocks],
         "caption": reading.caption,
         "frame_times": None,
-        "thumbnail": None,
+        "thumbnail": thumbnail,
         "language": reading.language,
         "layer_agreement": reading.layer_agreement,
         "flags": list(reading.flags),

@@ -7,6 +7,7 @@ same command carries on from what is committed.
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,11 +26,13 @@ from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
 from pipeline.estimate import Estimate, estimate
+from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
 from pipeline.progress import StageProgress
 from pipeline.publish import publish_results, read_published, replace_table
 from pipeline.recipes import Recipes, make_recipes
+from pipeline.remote import RETRIES
 from pipeline.retry import kept_failures, merged_failures
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
@@ -41,7 +44,7 @@ from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
 from pipeline.stages.results import UnitResult
 from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
-from pipeline.store import OutputStore
+from pipeline.store import OutputError, OutputStore
 from pipeline.versions import versions
 from pipeline.work import WorkArea
 from schemas.migrations import to_table
@@ -51,18 +54,15 @@ DOCUMENTS_PER_BLOCK = 16
 UNITS_PER_BLOCK_LIMITED = 4  # a run with a budget oversteps it by a block a replica: blocks are small then
 
 
-class OutputError(RuntimeError):
-    """The output cannot be written. What was committed stays; the same command carries on once there is room."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its books, its bill, and where it published them."""
+    """How a run ended: its books, its bill, where it published them, and how often a store had to be asked again."""
 
     run_id: str
     books: Books
     manifest: Manifest
     bill: Bill
+    retried_requests: int
 
 
 class Run:
@@ -85,6 +85,7 @@ class Run:
             layout=config.layout if replica.reads_layer else "fast",
             render="when_needed" if self.replica.reads_layer else "always",
             max_pixels=config.max_pixels,
+            thumbnail_px=config.thumbnails,
         )
         questions = config.questions if config.asks else ()
         self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
@@ -111,9 +112,13 @@ class Run:
         """Do the run.
 
         Raises:
-            ManifestError, SessionError, OutputError: with what to do about it.
+            ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError: with what to do about it.
         """
         store = OutputStore(self.config.output)
+        with Lease(store, self.run_id, _say) as self._lease:
+            return self._execute(store)
+
+    def _execute(self, store: OutputStore) -> Outcome:
         manifest = load_manifest(store)
         work = WorkArea(store, manifest.generation + 1)
         work.clear_older()
@@ -207,7 +212,9 @@ class Run:
             self.recipes.read,
             self._provenance(self.recipes.summarize),
             self.config.seconds_per_read,
-            PictureAccess(self.settings, spool, *self._access()) if self.replica.looks else None,
+            PictureAccess(replace(self.settings, thumbnail_px=0), spool, *self._access())
+            if self.replica.looks
+            else None,
             self.budget.sign,
         )
         most = UNITS_PER_BLOCK_LIMITED if self.config.limited else DOCUMENTS_PER_BLOCK
@@ -247,11 +254,9 @@ class Run:
             for result in _unit_results(outcomes):
                 progress.add(result)
                 self.totals.add(result)
+                self._lease.check()
                 if result.output_error:
-                    raise OutputError(
-                        f"{result.output_error}. The output could not be written; what is committed is kept. Make "
-                        "room or mend the permissions, then run the same command again."
-                    )
+                    raise OutputError(result.output_error)
                 self.budget.spend(result)
         return progress.total
 
@@ -293,10 +298,12 @@ class Run:
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
         work.store.write("views.sql", resources.files("schemas").joinpath("views.sql").read_bytes())
+        self._lease.check(thoroughly=True)
         save_manifest(work.store, after)
         WorkArea(work.store, work.generation + 1).clear_older()
         work.store.delete(unlisted(work.store, before, after))
-        return Outcome(self.run_id, books, after, self._bill())
+        retried = self.totals.retried_requests + RETRIES.take()
+        return Outcome(self.run_id, books, after, self._bill(), retried)
 
     def _bill(self) -> Bill:
         seconds = self.totals.busy_seconds + self.totals.idle_seconds
@@ -326,6 +333,11 @@ class Run:
             "idle_seconds": self.totals.idle_seconds,
             "cost": self._bill().cost,
         }
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"folioscope: {words}\n")
+    sys.stderr.flush()
 
 
 class _LazySession:

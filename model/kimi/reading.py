@@ -22,7 +22,7 @@ from model.kimi.prompts import READ
 from model.kimi_vl.rgb import ImageInputError
 from model.language import language_of
 from model.page_images import is_blank, turned
-from model.protocol import Block, PageInput, Reading, Usage
+from model.protocol import Block, PageInput, Reading, SegmentInput, ShotInput, Usage
 
 TURNS = (180, 90, 270)
 PAGES_IN_FLIGHT = 64
@@ -52,7 +52,7 @@ class Reader:
         self._sampling = sampling
         self._number = 0
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
         """One reading a page, in order; what is wrong with a page alone stands in its place."""
         coming = iter(pages)
         held: deque[_Try] = deque()
@@ -64,6 +64,8 @@ class Reader:
                     page = next(coming, None)
                     if page is None:
                         break
+                    if isinstance(page, ShotInput):
+                        raise NotImplementedError("shots")
                     held.append(self._begin(page, asked))
                 if not held:
                     return

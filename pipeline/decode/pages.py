@@ -18,12 +18,14 @@ class DecodeSettings:
     ``layout``: ``fast`` orders the text layer by our own rules (about 10 ms a page), ``full`` runs PyMuPDF's layout
     network and table finder (about 1 s a page). ``render``: ``always``, or ``when_needed`` where the replica reads
     usable text layers as they are. ``max_pixels`` caps one rendered page; the scale is lowered to fit.
+    ``thumbnail_px`` is the longest side of the small picture kept in the page's row; 0 keeps none.
     """
 
     dpi: int = 144
     layout: Layout = "full"
     render: Literal["always", "when_needed"] = "when_needed"
     max_pixels: int = 16_000_000
+    thumbnail_px: int = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class DecodedPage:
     rotation: int
     image: RgbImage | None
     layer: TextLayer | None
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
