@@ -44,8 +44,8 @@ class Ledger:
     def _view(self, name: str, view: str) -> None:
         """A view of one published table's columns that hold no structs.
 
-        DuckDB reads the files itself, in a bucket through the store's file system. (Scanning them by Arrow instead, with
-        a file system written in Python below it, locks up now and then: each waits for the other with the GIL held.)
+        DuckDB reads the files itself, in a bucket through the store's file system. (Scanning them by Arrow, with a file
+        system written in Python below it, locks up now and then: each waits for the other with the GIL held.)
         """
         self.db.register(f"no_{name}", TABLES[name].empty_table().select(_plain_columns(name, SCHEMA_VERSION)))
         parts = [f"SELECT * FROM no_{name}"]

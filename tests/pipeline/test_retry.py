@@ -28,8 +28,8 @@ class Sick(FakeReplica):
     sick = True
 
     def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        for page, reading in ((page, next(iter(super().read([page])))) for page in pages):
-            yield RuntimeError("sick") if self.sick and page.page_number == 2 else reading
+        for page in pages:
+            yield from [RuntimeError("sick")] if self.sick and page.page_number == 2 else super().read([page])
 
     def summarize(self, document: DocumentText) -> Summary:
         if self.sick:
