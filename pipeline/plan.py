@@ -104,17 +104,20 @@ def forget_passing_failures(work: WorkArea) -> None:
             work.store.delete([settled, name])
 
 
-def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool) -> pa.Table:
+def files_to_identify(
+    ledger: Ledger, listing: Listing, *, passwords_given: bool, retry: Sequence[str] = (), newest_first: bool = False
+) -> pa.Table:
     """(uri, etag, size, modified_at) of listed files whose bytes must be looked into.
 
-    New and changed ones; ones that failed for a passing reason; locked ones, once there are passwords to try.
+    New and changed ones; ones that failed for a passing reason, or for one of ``retry``; locked ones, once there are
+    passwords to try.
     """
-    again = sorted({*RETRYABLE, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
+    again = sorted({*RETRYABLE, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
     ledger.db.register("listed", listing.files)
     ledger.db.register("unlisted", pa.table({"uri": pa.array([item.uri for item in listing.unlisted], pa.string())}))
     ledger.db.register("identified", identified_files(ledger.work))
     return ledger.query(
-        """
+        f"""
         SELECT uri, etag, size, modified_at FROM listed
         WHERE NOT skipped
           AND NOT EXISTS (
@@ -125,8 +128,9 @@ def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool
               AND NOT (known.status = 'failed' AND known.asset_id IS NULL AND list_contains($1, known.reason)))
           AND NOT EXISTS (
             SELECT 1 FROM identified WHERE identified.uri = listed.uri AND identified.etag = listed.etag)
+        {"ORDER BY modified_at DESC NULLS LAST, uri" if newest_first else ""}
         """,
-        [[reason.value for reason in again]],
+        [[str(reason) for reason in again]],
     )
 
 
@@ -171,21 +175,24 @@ def resolve_files(ledger: Ledger, kinds: tuple[str, ...]) -> None:
         CREATE OR REPLACE TABLE documents AS
         SELECT asset_id, min(uri) AS uri, arg_min(etag, uri) AS etag, arg_min(size, uri) AS size,
                any_value(kind) AS kind, any_value(segment_count) AS segment_count,
-               any_value(duration_s) AS duration_s, arg_min(title, uri) AS title, list(uri ORDER BY uri) AS uris
+               any_value(duration_s) AS duration_s, arg_min(title, uri) AS title, list(uri ORDER BY uri) AS uris,
+               max(modified_at) AS modified_at
         FROM files WHERE NOT skipped AND asset_id IS NOT NULL AND unreadable IS NULL
         GROUP BY asset_id
         """
     )
 
 
-def units_to_read(ledger: Ledger, recipe_id: str, per_unit: int) -> Iterator[dict[str, Any]]:
+def units_to_read(
+    ledger: Ledger, recipe_id: str, per_unit: int, *, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
     """Rows of UNITS: the pages and shots that no committed row or failure has under this recipe, asset by asset."""
     ledger.db.register("settled", ledger.settled_counts(recipe_id))
     missing = ledger.query(
-        """
+        f"""
         SELECT documents.*, coalesce(settled.pages, 0) AS settled
         FROM documents LEFT JOIN settled USING (asset_id)
-        WHERE coalesce(settled.pages, 0) < segment_count ORDER BY asset_id
+        WHERE coalesce(settled.pages, 0) < segment_count ORDER BY {newest(newest_first)}
         """
     )
     begun = [row["asset_id"] for row in missing.select(["asset_id", "settled"]).to_pylist() if row["settled"]]
@@ -194,6 +201,11 @@ def units_to_read(ledger: Ledger, recipe_id: str, per_unit: int) -> Iterator[dic
         for row in batch.to_pylist():
             for first, last in page_ranges(row["segment_count"], settled.get(row["asset_id"], set()), per_unit):
                 yield {name: row[name] for name in UNITS.names[:6]} | {"first": first, "last": last}
+
+
+def newest(first: bool) -> str:
+    """What to order ``documents`` by: the newest first, where a budget may end the run before all is done."""
+    return "modified_at DESC NULLS LAST, asset_id" if first else "asset_id"
 
 
 def page_ranges(page_count: int, settled: set[int], pages_per_unit: int) -> Iterator[tuple[int, int]]:
@@ -276,7 +288,9 @@ def register_questions(ledger: Ledger, questions: Sequence[QuestionSpec], recipe
     ledger.db.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM asked_now")
 
 
-def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...]) -> list[dict[str, Any]]:
+def documents_to_understand(
+    ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...], *, newest_first: bool = False
+) -> list[dict[str, Any]]:
     """Rows of the understand stage: settled documents that lack a summary or an answer.
 
     ``ledger`` holds ``documents``, ``asked``, ``tallies`` and ``unread``.
@@ -288,39 +302,18 @@ def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task,
         WHERE tallies.settled = documents.segment_count AND asset_id NOT IN (SELECT asset_id FROM unread)
         """
     )
-    summaries = ledger.query(
-        """
-        SELECT asset_id FROM ready WHERE $2 AND asset_id NOT IN (
-            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
-            UNION ALL SELECT asset_id FROM work_summaries WHERE recipe_id = $1
-            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize'
-            UNION ALL SELECT asset_id FROM work_failures WHERE recipe_id = $1 AND stage = 'summarize')
-        """,
-        [recipes.summarize, "summarize" in tasks],
-    )
-    unasked = ledger.query(
-        """
-        SELECT asked.* FROM asked SEMI JOIN ready USING (asset_id)
-        ANTI JOIN (
-            SELECT asset_id, question_id, recipe_id FROM published_answers
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_answers
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_failures WHERE stage = 'answer'
-        ) AS settled USING (asset_id, question_id, recipe_id)
-        ORDER BY asset_id, question_id
-        """
-    )
-    to_summarize = set(summaries["asset_id"].to_pylist())
+    mark_lacking(ledger, recipes, tasks)
+    to_summarize = set(ledger.query("SELECT asset_id FROM summaries_lacking")["asset_id"].to_pylist())
     questions: dict[str, list[dict[str, str]]] = {}
-    for row in unasked.to_pylist():
+    for row in ledger.query("SELECT * FROM answers_lacking ORDER BY asset_id, question_id").to_pylist():
         questions.setdefault(row.pop("asset_id"), []).append(row)
     wanted = sorted(to_summarize | questions.keys())
     files = segment_files(ledger, recipes.read, wanted)
     ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
     rows = ledger.query(
-        """
+        f"""
         SELECT asset_id, uri, etag, size, kind, title, duration_s FROM ready SEMI JOIN wanted_documents USING (asset_id)
-        ORDER BY asset_id
+        ORDER BY {newest(newest_first)}
         """
     )
     return [
@@ -332,6 +325,33 @@ def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task,
         }
         for row in rows.to_pylist()
     ]
+
+
+def mark_lacking(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...]) -> None:
+    """Register what ``ready`` documents lack: ``summaries_lacking`` (asset_id), ``answers_lacking`` (as ``asked``)."""
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE summaries_lacking AS
+        SELECT asset_id FROM ready WHERE $2 AND asset_id NOT IN (
+            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM work_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize'
+            UNION ALL SELECT asset_id FROM work_failures WHERE recipe_id = $1 AND stage = 'summarize')
+        """,
+        [recipes.summarize, "summarize" in tasks],
+    )
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE answers_lacking AS
+        SELECT asked.* FROM asked SEMI JOIN ready USING (asset_id)
+        ANTI JOIN (
+            SELECT asset_id, question_id, recipe_id FROM published_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_failures WHERE stage = 'answer'
+        ) AS settled USING (asset_id, question_id, recipe_id)
+        """
+    )
 
 
 def segment_files(ledger: Ledger, recipe_id: str, asset_ids: Sequence[str]) -> dict[str, list[str]]:

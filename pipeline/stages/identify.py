@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import Kind
 from pipeline.decode.probe import Probe
@@ -36,6 +37,7 @@ class IdentifyJob:
     limits: ChildLimits
     passwords: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    stop: StopSign | None = None
 
 
 class IdentifyActor:
@@ -50,7 +52,9 @@ class IdentifyActor:
         key = digest([part for source in sources for part in (source.uri, source.etag)])
         result = UnitResult()
         try:
-            if not self._job.work.store.exists(self._job.work.path("identify", key)):
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed = len(sources)
+            elif not self._job.work.store.exists(self._job.work.path("identify", key)):
                 self._identify(sources, key, result)
             else:
                 result.done = len(sources)

@@ -145,7 +145,10 @@ class _BlockReading:
         self._since, self._idle = time.perf_counter(), 0.0
         self._results.append(result)
         if prepared.pages is None:
-            result.done = 0 if prepared.error else prepared.unit.pages
+            if prepared.postponed:
+                result.postponed = prepared.unit.pages
+            elif not prepared.error:
+                result.done = prepared.unit.pages
             return
         failed = [(page, "decode") for page in prepared.pages if isinstance(page, FailedPage)]
         rows: list[Row] = []

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from model.load import ModelChoice, load_replica
 from model.protocol import Answer, DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
+from pipeline.budget import StopSign
 from pipeline.evidence import verify
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
@@ -53,6 +54,7 @@ class UnderstandJob:
     provenance: Provenance
     seconds_per_task: float
     pictures: PictureAccess | None = None
+    stop: StopSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class UnderstandActor:
         result = UnitResult()
         begun = time.perf_counter()
         try:
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed_summaries = int(row["summary_wanted"])
+                result.postponed = result.postponed_summaries + len(row["questions"])
+                return result
             document = load_document(self._job.work, row, self._job.read_recipe_id)
             pages = {page.page_number: page for page in document.pages}
             result.idle_seconds = time.perf_counter() - begun
