@@ -30,7 +30,7 @@ _FILES = """
 _FAILURES = """
     SELECT f.uri, c.asset_id, c.kind, f.stage, f.segment, f.question_id, f.message, f.attempts
     FROM failures AS f LEFT JOIN contents AS c USING (asset_id)
-    WHERE reason = $1 ORDER BY f.uri, stage, segment, question_id
+    WHERE f.reason = $1 ORDER BY f.uri, stage, segment, question_id
 """
 _RUNS = """
     SELECT c.run_id, c.started_at, c.finished_at, c.pages, c.pages_failed, c.wall_seconds, c.pages_per_second,

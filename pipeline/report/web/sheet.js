@@ -7,7 +7,7 @@ folioscope.sheet = (() => {
   /** `onpoint(index or null)` when the pointer is over a box, `onpick(index)` when one is chosen. */
   return function sheet({ onpoint, onpick }) {
     const paper = h("div", { class: "paper" });
-    const root = h("div", { class: "sheet" }, paper);
+    const root = h("div", { class: "sheet", tabindex: "0", role: "group", "aria-label": "Picture with boxes" }, paper);
     let boxes = [];
 
     root.classList.toggle("bare", memory.get("boxes", "shown") === "hidden");

@@ -69,25 +69,54 @@ folioscope.text = (() => {
     return parts;
   }
 
-  const CELLS = new Set(["TABLE", "THEAD", "TBODY", "TFOOT", "TR", "TH", "TD", "CAPTION", "BR", "SUP", "SUB", "B", "I", "EM", "STRONG", "U", "P"]);
-  const DROPPED = new Set(["SCRIPT", "STYLE", "TEMPLATE", "IFRAME", "OBJECT", "NOSCRIPT", "TITLE"]);
+  const KEPT = new Set(["table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "sup", "sub", "b", "i", "em", "strong", "u"]);
+  const DROPPED = /<(script|style|template|iframe|object|noscript|title)\b[\s\S]*?(?:<\/\1\s*>|$)|<!--[\s\S]*?(?:-->|$)/gi;
+  const TAG = /<(\/?)([a-z][a-z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>/gi;
+  // What a tag that opens closes first: its open neighbours, up to what may hold it.
+  const ENDS = { td: ["td", "th"], th: ["td", "th"], tr: ["td", "th", "tr"], thead: ["td", "th", "tr", "thead", "tbody"], tbody: ["td", "th", "tr", "thead", "tbody"], tfoot: ["td", "th", "tr", "thead", "tbody"] };
+  const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
 
-  /** HTML as elements of a whitelist with no attribute but spans. The parsed document is inert: it runs and loads nothing. */
+  const unescaped = (words) => words.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(\w{2,8}));/gi, (whole, decimal, hex, named) => {
+    const code = decimal ? Number(decimal) : hex ? Number.parseInt(hex, 16) : null;
+    if (code === null) return ENTITIES[named.toLowerCase()] ?? whole;
+    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+
+  /** HTML as elements of a whitelist, with no attribute but spans. The browser's own parser never sees it. */
   function table(source) {
-    const copy = (node) => {
-      if (node.nodeType === Node.TEXT_NODE) return [node.data];
-      if (node.nodeType !== Node.ELEMENT_NODE || DROPPED.has(node.tagName)) return [];
-      const children = [...node.childNodes].flatMap(copy);
-      if (!CELLS.has(node.tagName)) return children;
-      const spans = {};
-      for (const side of ["colspan", "rowspan"]) {
-        const value = Number.parseInt(node.getAttribute(side), 10);
-        if (value > 1 && value <= 1000) spans[side] = value;
-      }
-      return [h(node.tagName.toLowerCase(), spans, ...children)];
+    const root = h("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" });
+    const open = [root];
+    const inside = () => open[open.length - 1];
+    const close = (name) => {
+      const at = open.findLastIndex((element) => element.localName === name && element !== root);
+      if (at > 0) open.length = at;
     };
-    const parsed = new DOMParser().parseFromString(source, "text/html");
-    return h("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" }, ...copy(parsed.body));
+    const given = source.replace(DROPPED, "");
+    let at = 0;
+    const words = (until) => {
+      const text = unescaped(given.slice(at, until));
+      if (text.trim() || !["table", "thead", "tbody", "tfoot", "tr"].includes(inside().localName)) inside().append(text);
+    };
+    for (const match of given.matchAll(TAG)) {
+      words(match.index);
+      at = match.index + match[0].length;
+      const name = match[2].toLowerCase();
+      if (name === "br") inside().append(h("br"));
+      else if (!KEPT.has(name)) continue;
+      else if (match[1]) close(name);
+      else {
+        while (ENDS[name]?.includes(inside().localName)) open.pop();
+        const spans = {};
+        for (const [, side, value] of match[3].matchAll(/\b(colspan|rowspan)\s*=\s*["']?(\d{1,4})/gi)) {
+          if (value > 1 && value <= 1000) spans[side.toLowerCase()] = value;
+        }
+        const element = h(name, spans);
+        inside().append(element);
+        open.push(element);
+      }
+    }
+    words(given.length);
+    return root;
   }
 
   /** A block of a page as an element. */
