@@ -41,9 +41,7 @@ def running_since_boot() -> str:
     return Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
 
 
-def test_a_run_that_lost_its_lease_publishes_nothing(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_lost_its_lease_publishes_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = OutputStore(str(tmp_path / "out"))
     real = running.balance
 
