@@ -25,6 +25,7 @@ from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config
+from pipeline.sources import redact
 
 
 class Exit(IntEnum):
@@ -146,7 +147,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     _print_books(outcome.books)
     if outcome.retried_requests:
         typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
-    typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
+    typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         typer.echo(
             "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True

@@ -19,6 +19,7 @@ from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Layout
+from pipeline.sources import redact
 
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
 
@@ -93,9 +94,10 @@ class RunConfig(BaseModel):
         return "answer" in self.tasks and bool(self.questions)
 
     def public(self) -> dict[str, Any]:
-        """The configuration as plain JSON values, passwords left out (their number is told)."""
+        """The configuration as plain JSON values, without passwords (their number is told) and secrets in URIs."""
         values = self.model_dump(mode="json", exclude={"passwords"})
-        return {**values, "passwords": len(self.passwords)}
+        places = {"inputs": [redact(uri) for uri in self.inputs], "output": redact(self.output)}
+        return {**values, **places, "model": redact(self.model), "passwords": len(self.passwords)}
 
 
 def parse_config(**values: Any) -> RunConfig:

@@ -57,7 +57,8 @@ def take_snapshot(
         )
         SELECT files.uri, files.asset_id, files.etag, files.size, files.modified_at,
                coalesce(files.kind, files.named_kind) AS kind,
-               files.page_count, files.duration_s, files.width_px, files.height_px, files.fps, files.codec, files.title,
+               files.page_count, files.shot_count, files.duration_s, files.width_px, files.height_px, files.fps,
+               files.variable_fps, files.rotation, files.container, files.codec, files.has_audio, files.title,
                CASE WHEN files.skipped AND files.named_kind IN ('pdf', 'image') THEN 'pending'
                     WHEN files.skipped THEN 'skipped'
                     WHEN files.unreadable IS NOT NULL THEN 'failed'

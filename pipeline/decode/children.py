@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,15 +32,20 @@ START_SECONDS = 30.0
 TRIES = 2
 TRIES_IF_KILLED = 5  # SIGKILL comes from outside, from an operator or a kernel short of memory: seldom the page's fault
 REQUESTS_PER_CHILD = 5_000
+FILES_TIMED = 64
 PROJECT = str(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What a child may use: bytes of memory, and seconds for one page (or for one look into a file)."""
+    """What a child may use: bytes of memory, seconds for one page (or one look into a file), seconds for one file.
+
+    ``seconds_per_file`` counts what one actor spends on decoding a file's pages.
+    """
 
     memory_bytes: int = 2 << 30
     seconds_per_page: float = 60.0
+    seconds_per_file: float = 6 * 3600.0
 
 
 class ChildDiedError(Exception):
@@ -57,6 +63,7 @@ class DecodeChildren:
 
     def __init__(self, workers: int, limits: ChildLimits, passwords: tuple[str, ...] = ()) -> None:
         self._limits = limits
+        self._spent: OrderedDict[str, float] = OrderedDict()  # seconds, of the files last decoded
         self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
         self._children = [_Child(limits, passwords) for _ in range(workers)]
         for child in self._children:
@@ -89,9 +96,11 @@ class DecodeChildren:
         tries = deaths = 0
         while first + len(pages) <= last:
             begun = len(pages)
+            if self._spent.get(name, 0.0) > self._limits.seconds_per_file:
+                return pages + self._out_of_time(name, range(first + begun, last + 1))
             asked = range(first + begun, (first + begun if tries else last) + 1)  # after a death, that page alone
             request = DecodeRequest(path, name, kind, tuple(asked), settings, promptly=deaths > 0)
-            with self._borrow() as child:
+            with self._borrow() as child, self._timed(name):
                 try:
                     for answer in child.ask(request, len(asked)):
                         pages.append(answer)
@@ -105,6 +114,30 @@ class DecodeChildren:
                         pages.append(FailedPage(page, Failure(death.reason, message)))
                         tries = 0
         return pages
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent[name] = self._spent.pop(name, 0.0) + time.monotonic() - begun
+            if len(self._spent) > FILES_TIMED:
+                self._spent.popitem(last=False)
+
+    def _out_of_time(self, name: str, pages: range) -> list[DecodedPage | FailedPage]:
+        seconds = self._limits.seconds_per_file
+        return [
+            FailedPage(
+                page,
+                Failure(
+                    Reason.DECODE_TIMEOUT,
+                    f"{name} page {page}: decoding this file has taken more than {seconds:g} s; the rest of it is left "
+                    "out. Raise --seconds-per-file if it is worth that",
+                ),
+            )
+            for page in pages
+        ]
 
     def call(self, function: Any, argument: Any = None) -> Any:
         """Run an importable function in a child. Raises ChildDiedError."""

@@ -87,9 +87,18 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
             if document.is_repaired:
                 raise Failure(Reason.DAMAGED_FILE, f"{name}: it is torn, no page could be recovered; get another copy")
             raise Failure(Reason.NO_PAGES, f"{name}: the PDF holds no pages")
+        if count > document.xref_length():  # every page is an object: the count is a lie
+            count = _page_objects(document)
+        if count == 0:
+            raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims pages and holds none; get another copy")
         if count > MAX_PAGES:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims {count} pages; the page tree is damaged")
         return Probe("pdf", count, title=_title(document))
+
+
+def _page_objects(document: pymupdf.Document) -> int:
+    """How many of the file's objects are pages, whatever its page tree says."""
+    return sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in range(1, document.xref_length()))
 
 
 def _probe_image(path: Path, name: str) -> Probe:

@@ -11,10 +11,8 @@ import pytest
 import tenacity
 from fsspec.config import conf
 from proxy import Script, proxy
+from s3fs import S3FileSystem
 from server import ENVIRONMENT, serve
-
-pytest.importorskip("s3fs", reason="the extra folioscope[s3]")
-pytest.importorskip("moto", reason="the extra folioscope[dev]")
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,10 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
     with proxy(s3_server) as (url, script):
-        patience = {"read_timeout": 1, "connect_timeout": 1, "retries": {"max_attempts": 0}}
+        patience = {"read_timeout": 3, "connect_timeout": 3, "retries": {"max_attempts": 0}}
         monkeypatch.setitem(conf, "s3", {"endpoint_url": url, "config_kwargs": patience})
+        monkeypatch.setattr(S3FileSystem, "retries", 2)
         fs = fsspec.filesystem("s3")
-        fs.retries = 2
         name = f"b-{uuid.uuid4().hex[:12]}"
         fs.mkdir(name)
         script.requests.clear()

@@ -69,7 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.kind == "page":
                 path = f"{re.sub('&?max-keys=[0-9]+', '', path)}&max-keys={fault.size}"
             elif fault.kind == "refuse":
-                self._answer(fault.status, [], f"<Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode())
+                self._answer(
+                    fault.status, [], f"<Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode()
+                )
                 return
             elif fault.kind == "drop":
                 self.close_connection = True
@@ -103,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Quiet: the script keeps the requests."""
 
 
