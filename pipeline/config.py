@@ -67,6 +67,7 @@ class RunConfig(BaseModel):
     max_file_mb: int = Field(default=4096, ge=1)
     memory_mb: int = Field(default=2048, ge=256)
     seconds_per_page: float = Field(default=60.0, gt=0)
+    seconds_per_file: float = Field(default=6 * 3600.0, gt=0)
     seconds_per_read: float = Field(default=600.0, gt=0)
     price_per_replica_hour: float | None = Field(default=None, ge=0)
 

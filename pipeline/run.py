@@ -31,7 +31,7 @@ from pipeline.publish import merged_failures, publish_results, read_published, r
 from pipeline.recipes import Recipes, make_recipes
 from pipeline.remote import RETRIES
 from pipeline.rows import Provenance, now
-from pipeline.session import ray_session, run_actors
+from pipeline.session import Need, ray_session, run_actors
 from pipeline.snapshot import page_tallies, take_snapshot
 from pipeline.spool import default_folder
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
@@ -181,7 +181,8 @@ class Run:
                     raise OutputError(result.output_error)
 
     def _access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
-        limits = ChildLimits(memory_bytes=self.config.memory_mb << 20, seconds_per_page=self.config.seconds_per_page)
+        config = self.config
+        limits = ChildLimits(config.memory_mb << 20, config.seconds_per_page, config.seconds_per_file)
         passwords = tuple(password.get_secret_value() for password in self.config.passwords)
         return self.config.max_file_mb << 20, limits, passwords
 
@@ -240,7 +241,8 @@ class _LazySession:
     """A Ray session that starts at the first stage with work, so that a run with none does not wait for it."""
 
     def __init__(self, config: RunConfig, replica: ReplicaDescription) -> None:
-        self._session = ray_session(config.address, config.replicas * replica.num_cpus)
+        need = Need(config.replicas, replica.num_cpus, replica.num_gpus)
+        self._session = ray_session(config.address, need, _say)
         self._started = False
 
     def start(self) -> None:

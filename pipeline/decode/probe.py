@@ -72,6 +72,11 @@ def open_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> pymupdf.Docum
         document.close()
         tried = f"none of the {len(passwords)} passwords opens it" if passwords else "it needs a password"
         raise Failure(Reason.PASSWORD_REQUIRED, f"{name}: {tried}; put its password into --password-file")
+    try:
+        _mend_count(document)
+    except PDF_ERRORS as error:
+        document.close()
+        raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
     return document
 
 
@@ -87,18 +92,21 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
             if document.is_repaired:
                 raise Failure(Reason.DAMAGED_FILE, f"{name}: it is torn, no page could be recovered; get another copy")
             raise Failure(Reason.NO_PAGES, f"{name}: the PDF holds no pages")
-        if count > document.xref_length():  # every page is an object: the count is a lie
-            count = _page_objects(document)
-        if count == 0:
-            raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims pages and holds none; get another copy")
         if count > MAX_PAGES:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims {count} pages; the page tree is damaged")
         return Probe("pdf", count, title=_title(document))
 
 
-def _page_objects(document: pymupdf.Document) -> int:
-    """How many of the file's objects are pages, whatever its page tree says."""
-    return sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in range(1, document.xref_length()))
+def _mend_count(document: pymupdf.Document) -> None:
+    """Where a file claims more pages than it has objects, MuPDF gives none of them: claim those that there are."""
+    try:
+        document.page_count  # noqa: B018  it is counted here
+    except PDF_ERRORS:
+        objects = range(1, document.xref_length())
+        pages = sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in objects)
+        kind, root = document.xref_get_key(document.pdf_catalog(), "Pages")
+        if kind == "xref" and pages:
+            document.xref_set_key(int(root.split()[0]), "Count", str(pages))
 
 
 def _probe_image(path: Path, name: str) -> Probe:
