@@ -92,11 +92,11 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_a_failure_of_that_page(tmp_pa
         document.new_page()
     bomb = document[0]
     bomb.insert_text((72, 72), "x")
-    document.update_stream(bomb.get_contents()[0], b"q Q\n" * (64 << 20), compress=True)
+    document.update_stream(bomb.get_contents()[0], b" " * (256 << 20), compress=True)
     document[1].insert_text((72, 72), "harmless")
     document.save(tmp_path / "bomb.pdf")
     document.close()
-    assert (tmp_path / "bomb.pdf").stat().st_size < 4 << 20
+    assert (tmp_path / "bomb.pdf").stat().st_size < 1 << 20
     pool = DecodeChildren(1, ChildLimits(memory_bytes=256 << 20, seconds_per_page=60.0))
     pages = pool.decode(tmp_path / "bomb.pdf", "pdf", 1, 2, FAST)
     pool.close()

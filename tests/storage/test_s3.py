@@ -69,6 +69,11 @@ def test_a_write_outlasts_a_bad_spell(bucket: Bucket, fault: Fault) -> None:
     assert RETRIES.take() > 0
 
 
+@pytest.mark.guarantee(
+    fault="object store fails",
+    moment="identify, read, understand, publish",
+    outcome="one that stays away ends the run with exit 1 after a bounded number of tries",
+)
 def test_a_store_that_stays_down_is_told_after_a_bounded_number_of_tries(bucket: Bucket) -> None:
     bucket.script.faults.append(Fault("PUT", "refuse"))
     with pytest.raises(OutputError, match=r"s3://b-.*/file could not be written.*run the same command again"):
@@ -170,6 +175,11 @@ def test_a_long_listing_comes_by_pages_and_a_page_that_fails_is_asked_for_again(
     assert len(bucket.script.seen("continuation-token")) == 2 + 2
 
 
+@pytest.mark.guarantee(
+    fault="object store fails",
+    moment="identify",
+    outcome="a listing that breaks off is a failure of that input; no file counts as deleted",
+)
 def test_a_listing_that_breaks_off_is_no_listing(bucket: Bucket) -> None:
     store = OutputStore(bucket.uri)
     for number in range(25):

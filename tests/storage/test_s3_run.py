@@ -70,6 +70,11 @@ def rows(output: str) -> dict[str, list[Any]]:
     return found
 
 
+@pytest.mark.guarantee(
+    fault="object store fails",
+    moment="identify, read, understand, publish",
+    outcome="waited for, with back-off and jitter, counted; the rows are those of a run on a good network",
+)
 def test_a_bad_network_changes_no_row_and_no_secret_is_told(
     bucket: Bucket, tmp_path: Path, make_pdf: Any, ray_folder: Path
 ) -> None:
@@ -114,6 +119,11 @@ def test_a_bad_network_changes_no_row_and_no_secret_is_told(
         assert [name for name, words in told.items() if secret in words] == []
 
 
+@pytest.mark.guarantee(
+    fault="object store fails",
+    moment="identify",
+    outcome="refused credentials end the run with exit 1 and what to do; no file is condemned",
+)
 def test_credentials_that_expire_end_the_run_with_what_to_do(bucket: Bucket, ray_folder: Path) -> None:
     bucket.script.faults.append(Fault("/", "refuse", status=400, code="ExpiredToken"))
     done = job(bucket, "out", ray_folder)
