@@ -13,8 +13,9 @@ RUN apt-get update \
 
 WORKDIR /opt/folioscope
 COPY . .
+# hadolint ignore=DL3013
 RUN pip install ".[${EXTRAS}]" \
     && useradd --create-home --uid 1000 ray
 
-USER ray
+USER 1000
 CMD ["python", "jobs/extract_docs.py", "--help"]
