@@ -6,7 +6,7 @@ INPUT  ?= demo/archive
 OUTPUT ?= demo/output
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-kimi test lint bench clean
+.PHONY: help venv demo demo-kimi test lint bench fuzz soak clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -45,6 +45,13 @@ lint: $(BIN)/.ready  ## Lint and types alone
 
 bench: $(BIN)/.ready  ## Measure the document pipeline (about 20 minutes)
 	$(BIN)/python benchmarks/documents.py
+
+fuzz: $(BIN)/.ready  ## Damaged files through the decoder: 20,000, or FILES=n
+	FOLIOSCOPE_FUZZ=$(or $(FILES),20000) $(BIN)/python -m pytest tests/pipeline/test_fuzz.py
+	$(BIN)/python benchmarks/hostile.py
+
+soak: $(BIN)/.ready  ## Random kills on S3 for 30 minutes, or MINUTES=n
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
 clean:  ## Remove the environment and all demo output
 	rm -rf $(VENV) demo build *.egg-info

@@ -16,8 +16,8 @@ from pipeline import plan, plan_films
 from pipeline.budget import Budget
 from pipeline.lease import Lease
 from pipeline.ledger import Ledger
-from pipeline.progress import StageProgress
-from pipeline.session import ray_session, run_actors
+from pipeline.progress import StageProgress, say
+from pipeline.session import Need, ray_session, run_actors
 from pipeline.setup import RunSetup
 from pipeline.snapshot import page_tallies
 from pipeline.spool import default_folder
@@ -183,7 +183,8 @@ class _LazySession:
     """A Ray session that starts when it is first wanted."""
 
     def __init__(self, setup: RunSetup) -> None:
-        self._session = ray_session(setup.config.address, setup.config.replicas * setup.replica.num_cpus)
+        need = Need(setup.config.replicas, setup.replica.num_cpus, setup.replica.num_gpus)
+        self._session = ray_session(setup.config.address, need, say)
         self._started = False
 
     def start(self) -> None:

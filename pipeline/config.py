@@ -31,6 +31,7 @@ from model.load import ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Kind, Layout
 from pipeline.failures import Reason
+from pipeline.sources import redact
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
 _PARTS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -86,6 +87,7 @@ class RunConfig(BaseModel):
     max_file_mb: int = Field(default=4096, ge=1)
     memory_mb: int = Field(default=2048, ge=256)
     seconds_per_page: float = Field(default=60.0, gt=0)
+    seconds_per_file: float = Field(default=6 * 3600.0, gt=0)
     seconds_per_read: float = Field(default=600.0, gt=0)
     price_per_replica_hour: float | None = Field(default=None, ge=0)
     max_replica_hours: float | None = Field(default=None, gt=0)
@@ -154,9 +156,10 @@ class RunConfig(BaseModel):
         return "answer" in self.tasks and bool(self.questions)
 
     def public(self) -> dict[str, Any]:
-        """The configuration as plain JSON values, passwords left out (their number is told)."""
+        """The configuration as plain JSON values, without passwords (their number is told) and secrets in URIs."""
         values = self.model_dump(mode="json", exclude={"passwords"})
-        return {**values, "passwords": len(self.passwords)}
+        places = {"inputs": [redact(uri) for uri in self.inputs], "output": redact(self.output)}
+        return {**values, **places, "model": redact(self.model), "passwords": len(self.passwords)}
 
 
 def parse_config(**values: Any) -> RunConfig:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from model.protocol import Task
 from pipeline.config import QuestionSpec, RunConfig
-from pipeline.failures import RETRYABLE, Reason
+from pipeline.failures import LOOKED_AT_AGAIN, Reason
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import failure_row
@@ -109,10 +109,10 @@ def files_to_identify(
 ) -> pa.Table:
     """(uri, etag, size, modified_at) of listed files whose bytes must be looked into.
 
-    New and changed ones; ones that failed for a passing reason, or for one of ``retry``; locked ones, once there are
-    passwords to try.
+    New and changed ones; ones that failed for a reason that may be gone, or for one of ``retry``; locked ones, once
+    there are passwords to try.
     """
-    again = sorted({*RETRYABLE, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
+    again = sorted({*LOOKED_AT_AGAIN, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
     ledger.db.register("listed", listing.files)
     ledger.db.register("unlisted", pa.table({"uri": pa.array([item.uri for item in listing.unlisted], pa.string())}))
     ledger.db.register("identified", identified_files(ledger.work))

@@ -7,7 +7,6 @@ what is committed.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -25,6 +24,7 @@ from pipeline.estimate import Estimate, estimate
 from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
+from pipeline.progress import say
 from pipeline.publish import publish_results, read_published, replace_table
 from pipeline.remote import RETRIES
 from pipeline.retry import kept_failures, merged_failures
@@ -78,7 +78,7 @@ class Run:
             ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError: with what to do about it.
         """
         store = OutputStore(self.config.output)
-        with Lease(store, self.setup.run_id, _say) as lease:
+        with Lease(store, self.setup.run_id, say) as lease:
             return self._execute(store, lease)
 
     def _execute(self, store: OutputStore, lease: Lease) -> Outcome:
@@ -185,8 +185,3 @@ class Run:
             "idle_seconds": computed.totals.idle_seconds,
             "cost": bill.cost,
         }
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(f"folioscope: {words}\n")
-    sys.stderr.flush()

@@ -60,7 +60,7 @@ class RunSetup:
     def access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
         """What an actor needs to open files: the size limit in bytes, the children's limits, and the passwords."""
         config = self.config
-        limits = ChildLimits(memory_bytes=config.memory_mb << 20, seconds_per_page=config.seconds_per_page)
+        limits = ChildLimits(config.memory_mb << 20, config.seconds_per_page, config.seconds_per_file)
         passwords = tuple(password.get_secret_value() for password in config.passwords)
         return config.max_file_mb << 20, limits, passwords
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import fsspec
 
-from pipeline.failures import Failure, Reason, storage_failure
+from pipeline.failures import Failure, Reason, harmless, storage_failure
+from pipeline.remote import retried
 
 PDF_SUFFIXES = frozenset({".pdf"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
@@ -68,11 +69,30 @@ def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator
             continue
         try:
             for found in _list_input(item):
-                if found.uri not in seen and not found.uri.startswith(barred):
+                if not _is_text(found.uri):
+                    yield _unnameable(found.uri)
+                elif found.uri not in seen and not found.uri.startswith(barred):
                     seen.add(found.uri)
                     yield found
         except Failure as failure:
             yield UnlistedInput(redact(item), failure)
+
+
+def _is_text(uri: str) -> bool:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnameable(uri: str) -> UnlistedInput:
+    """A file whose name is no UTF-8: no table can hold it, and no URI could name it."""
+    shown = harmless(uri)
+    return UnlistedInput(
+        shown,
+        Failure(Reason.NOT_FOUND, f"{shown}: its name is not valid UTF-8, so no row can name it; rename the file"),
+    )
 
 
 def covered_by(uri: str, inputs: Iterable[str]) -> bool:
@@ -199,13 +219,7 @@ def _list_remote(item: str) -> Iterator[SourceFile]:
     scheme = item.split("://", 1)[0]
     try:
         fs, path = fsspec.core.url_to_fs(item)
-        fs.invalidate_cache()
-        if _GLOB.search(path) and scheme not in ("http", "https"):
-            infos = sorted(fs.glob(path, detail=True).values(), key=lambda info: str(info["name"]))
-        elif fs.isdir(path) and scheme not in ("http", "https"):
-            infos = list(fs.find(path, detail=True).values())
-        else:
-            infos = [fs.info(path)]
+        infos = retried(lambda: _infos(fs, path, scheme))
     except ImportError as error:
         extra = EXTRAS.get(scheme)
         advice = f"install folioscope[{extra}]" if extra else "install the package that fsspec names"
@@ -220,6 +234,15 @@ def _list_remote(item: str) -> Iterator[SourceFile]:
         hidden = any(part.startswith(".") for part in str(info["name"]).split("/")[-1:])
         if info.get("type") != "directory" and not hidden:
             yield _remote_file(fs, scheme, info)
+
+
+def _infos(fs: Any, path: str, scheme: str) -> list[dict[str, Any]]:
+    fs.invalidate_cache()
+    if scheme in ("http", "https"):
+        return [fs.info(path)]
+    if _GLOB.search(path):
+        return sorted(fs.glob(path, detail=True).values(), key=lambda info: str(info["name"]))
+    return list(fs.find(path, detail=True).values()) if fs.isdir(path) else [fs.info(path)]
 
 
 def _remote_file(fs: Any, scheme: str, info: dict[str, Any]) -> SourceFile:
