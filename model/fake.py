@@ -37,10 +37,11 @@ class FakeReplica:
     def __init__(self) -> None:
         self._seconds = float(os.environ.get("FOLIOSCOPE_FAKE_SECONDS", "0"))
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         for page in pages:
-            time.sleep(self._seconds)
-            yield _read(page)
+            if page is not None:
+                time.sleep(self._seconds)
+                yield _read(page)
 
     def summarize(self, document: DocumentText) -> Summary:
         """The first line of the first page that holds one."""

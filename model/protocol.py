@@ -248,10 +248,11 @@ class Answer:
 class Replica(Protocol):
     """One loaded model. Methods may raise: the pipeline turns that into a failure row, page by page."""
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         """One reading a page, in order; an exception in a page's place says what is wrong with that page alone.
 
-        Takes pages as it has room for them, and gives a reading as soon as it and those before it are done.
+        Takes pages as it has room for them, and gives a reading as soon as it and those before it are done. None among
+        the pages says that the next one is not ready yet, and comes only while readings are owed: go on with those.
         """
 
     def summarize(self, document: DocumentText) -> Summary: ...
@@ -266,7 +267,8 @@ class ReplicaDescription:
 
     ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
     recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it; ``looks`` that it
-    wants the pages' pictures for summaries and answers, too.
+    wants the pages' pictures for summaries and answers, too; ``batches`` that it reads
+    many pages at once, and slows down where it is given few.
     """
 
     name: str
@@ -276,3 +278,4 @@ class ReplicaDescription:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     looks: bool = False
+    batches: bool = False

@@ -43,6 +43,7 @@ from pipeline.work import WorkArea
 from schemas.migrations import to_table
 
 PAGES_PER_BLOCK = 128
+BLOCKS_AT_ONCE = 4  # in a read actor whose model reads many pages at once: a small archive's blocks hold few each
 DOCUMENTS_PER_BLOCK = 16
 
 
@@ -141,7 +142,8 @@ class Run:
         )
         blocks = plan.into_blocks(units, self.config.replicas, PAGES_PER_BLOCK)
         pages = sum(unit["last"] - unit["first"] + 1 for unit in units)
-        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus)
+        calls = BLOCKS_AT_ONCE if self.replica.batches else 1
+        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus, calls=calls)
         ledger.refresh()
 
     def _understand(self, ledger: Ledger, documents: list[dict[str, Any]], spool: str) -> None:
@@ -163,10 +165,25 @@ class Run:
         ledger.refresh()
 
     def _stage(
-        self, name: str, noun: str, total: int, blocks: list[pa.Table], actor: type, job: object, *, gpus: float
+        self,
+        name: str,
+        noun: str,
+        total: int,
+        blocks: list[pa.Table],
+        actor: type,
+        job: object,
+        *,
+        gpus: float,
+        calls: int = 1,
     ) -> None:
         outcomes = run_actors(
-            blocks, actor, job, size=self.config.replicas, num_cpus=self.replica.num_cpus, num_gpus=gpus
+            blocks,
+            actor,
+            job,
+            size=self.config.replicas,
+            num_cpus=self.replica.num_cpus,
+            num_gpus=gpus,
+            calls_at_once=calls,
         )
         with StageProgress(name, total, noun) as progress:
             for result in _unit_results(outcomes):

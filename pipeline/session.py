@@ -72,11 +72,19 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
 
 
 def run_actors(
-    blocks: Sequence[pa.Table], actor: type, job: object, *, size: int, num_cpus: float, num_gpus: float = 0.0
+    blocks: Sequence[pa.Table],
+    actor: type,
+    job: object,
+    *,
+    size: int,
+    num_cpus: float,
+    num_gpus: float = 0.0,
+    calls_at_once: int = 1,
 ) -> Iterator[pa.Table]:
     """Put each block through one call of a pool of ``size`` actors; yields what they return, as it comes.
 
-    A killed actor is started again and its block put through again: actors must make that harmless.
+    An actor gets so many ``calls_at_once``, each in a thread, and one block more waits for it. A killed actor is
+    started again and its blocks put through again: actors must make that harmless.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -94,7 +102,12 @@ def run_actors(
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(job,),
-            compute=ActorPoolStrategy(size=min(size, len(blocks)), max_tasks_in_flight_per_actor=2),
+            compute=ActorPoolStrategy(
+                size=min(size, len(blocks)),
+                max_tasks_in_flight_per_actor=calls_at_once + 1,
+                enable_true_multi_threading=calls_at_once > 1,
+            ),
+            max_concurrency=calls_at_once,
             num_cpus=num_cpus,
             num_gpus=num_gpus or None,
         )

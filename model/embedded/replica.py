@@ -23,8 +23,8 @@ DESCRIPTION = ReplicaDescription(
 
 
 class EmbeddedReplica:
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        return map(reading.read_page, pages)
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
+        return (reading.read_page(page) for page in pages if page is not None)
 
     def summarize(self, document: DocumentText) -> Summary:
         return summarizing.summarize(document)

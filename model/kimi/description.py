@@ -74,6 +74,7 @@ def describe_kimi(name: str) -> ReplicaDescription:
         num_cpus=1.0,
         num_gpus=1.0 if weight_bytes > LARGE_BYTES else 0.0,
         looks=True,
+        batches=True,
     )
 
 

@@ -49,8 +49,8 @@ class NanoReplica:
         self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
         self._number = 0
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        return map(self._read_page, pages)
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
+        return (self._read_page(page) for page in pages if page is not None)
 
     def _read_page(self, page: PageInput) -> Reading:
         begun = time.perf_counter()

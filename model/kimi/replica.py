@@ -79,7 +79,7 @@ class KimiReplica:
             engine, conversation, Limits(context_tokens, behaviour.summary, behaviour.answer)
         )
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         return self._reader.read(pages)
 
     def summarize(self, document: DocumentText) -> Summary:
