@@ -17,7 +17,7 @@ import numpy as np
 from model.engine.fake_engine import FakeEngine, FakeLimits, Timing
 from model.engine.interface import Completion, Picture, Request, Sampling
 from model.kimi.reading import Reader
-from model.protocol import PageInput, Reading
+from model.protocol import Reading, SegmentInput
 from pipeline.stages import read
 from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
@@ -81,7 +81,7 @@ class SimulatedReplica:
         conversation = cast(Any, _Conversation(page, page.prepare_seconds * simulation.stretch))
         self._reader = Reader(_LoggedEngine(simulation), conversation, Sampling(4096))
 
-    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         return self._reader.read(pages)
 
 

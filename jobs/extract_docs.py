@@ -86,6 +86,7 @@ def extract_docs(
     layout: Annotated[
         Layout, typer.Option(help="Of text layers. full: layout network and tables; fast: our own rules.")
     ] = Layout.full,
+    thumbnails: Annotated[int, typer.Option(help="Longest side of the small picture in each row; 0: none.")] = 640,
     limit: Annotated[
         int | None, typer.Option(help="Take the first N documents only; the rest count as skipped.")
     ] = None,
@@ -113,6 +114,7 @@ def extract_docs(
             pages_per_unit=pages_per_unit,
             dpi=dpi,
             layout=layout.value,
+            thumbnails=thumbnails,
             limit=limit,
             max_failures=max_failures,
             passwords=load_passwords(password_file) if password_file else (),
@@ -130,18 +132,22 @@ def extract_docs(
 
 
 def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
+    from pipeline.lease import LeaseLostError, OutputBusyError
     from pipeline.manifest import ManifestError
-    from pipeline.run import OutputError, Run
+    from pipeline.run import Run
     from pipeline.session import SessionError
+    from pipeline.store import OutputError
 
     run = Run(config, replica)
     typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
     try:
         outcome = run.execute()
-    except (ManifestError, SessionError, OutputError) as error:
+    except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         return Exit.BROKEN
     _print_books(outcome.books)
+    if outcome.retried_requests:
+        typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
     typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         typer.echo(

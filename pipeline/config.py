@@ -10,7 +10,7 @@ import io
 import json
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
-from pipeline.decode.pages import Layout
+from pipeline.decode.pages import Kind, Layout
 
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
+Media = Literal["documents", "films"]
+KINDS: dict[Media, tuple[Kind, ...]] = {"documents": ("pdf", "image"), "films": ("video",)}
 
 
 class ConfigError(ValueError):
@@ -49,6 +51,7 @@ class RunConfig(BaseModel):
 
     inputs: tuple[str, ...] = Field(min_length=1)
     output: str = Field(min_length=1)
+    media: Media = "documents"
     tasks: tuple[Task, ...] = TASK_ORDER
     questions: tuple[QuestionSpec, ...] = ()
     model: str = "embedded"
@@ -56,9 +59,12 @@ class RunConfig(BaseModel):
     gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
     pages_per_unit: int = Field(default=8, ge=1, le=512)
+    seconds_per_unit: float = Field(default=60.0, ge=1, le=3600)
+    max_frames_per_shot: int = Field(default=4, ge=1, le=64)
     dpi: int = Field(default=144, ge=36, le=600)
     layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
+    thumbnails: int = Field(default=640, ge=0, le=2048)
     limit: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=0, ge=0)
     passwords: tuple[SecretStr, ...] = ()
@@ -87,6 +93,18 @@ class RunConfig(BaseModel):
     @property
     def choice(self) -> ModelChoice:
         return ModelChoice(self.model, self.engine)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of file that the run reads; it skips the others."""
+        return KINDS[self.media]
+
+    @property
+    def segments_per_unit(self) -> int:
+        """Pages or shots that commit together; each frame of a shot weighs as much as a page."""
+        if self.media == "documents":
+            return self.pages_per_unit
+        return max(1, self.pages_per_unit // self.max_frames_per_shot)
 
     @property
     def asks(self) -> bool:

@@ -6,6 +6,7 @@ recorded as ``model_error`` or ``decode_error`` with the exception's own words.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -23,12 +24,17 @@ class Reason(StrEnum):
     DAMAGED_FILE = "damaged_file"
     NO_PAGES = "no_pages"
     PASSWORD_REQUIRED = "password_required"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    PROTECTED = "protected"
     # decode
     DECODE_ERROR = "decode_error"
     DECODE_CRASHED = "decode_crashed"
     DECODE_TIMEOUT = "decode_timeout"
     MEMORY_LIMIT = "memory_limit"
     PIXEL_LIMIT = "pixel_limit"
+    TORN_FILM = "torn_film"
+    NO_FRAMES = "no_frames"
     # read, summarize, answer
     MODEL_ERROR = "model_error"
     WORKER_DIED = "worker_died"
@@ -45,11 +51,16 @@ MEANING = {
     Reason.DAMAGED_FILE: "The file, or what is left of a page, cannot be recovered. Get another copy.",
     Reason.NO_PAGES: "A whole PDF without a page in it.",
     Reason.PASSWORD_REQUIRED: "The file is locked. Put its password into `--password-file`; it is then tried again.",
+    Reason.NO_VIDEO: "The file holds sound or subtitles and no moving picture.",
+    Reason.UNSUPPORTED_CODEC: "Nothing here decodes the film's codec. Convert it.",
+    Reason.PROTECTED: "The film's frames are encrypted. Get a copy without copy protection.",
     Reason.DECODE_ERROR: "The page's content is damaged; the message has the decoder's words.",
     Reason.DECODE_CRASHED: "The page takes the decoder's process down, twice.",
     Reason.DECODE_TIMEOUT: "The page takes longer than `--seconds-per-page`, twice.",
     Reason.MEMORY_LIMIT: "The page needs more memory than `--memory-mb`.",
     Reason.PIXEL_LIMIT: "The page has no sensible size, or the picture is too large to open.",
+    Reason.TORN_FILM: "The film breaks off; the message says where. What stands before is read. Get another copy.",
+    Reason.NO_FRAMES: "No frame decodes in the whole film, or in this part of it. Get another copy.",
     Reason.MODEL_ERROR: "The replica raised; the message has its words.",
     Reason.WORKER_DIED: "The actor died three times at this unit. Taken up again if the run did not finish.",
 }
@@ -79,16 +90,61 @@ class Failure(Exception):
         return f"{self.reason}: {self.message}"
 
 
+_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
+)
+
+# The codes by which S3 says that it no longer knows whoever asks: no fault of the file, and the next run may be let in.
+REFUSALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+# Other clients and the failed search for credentials say it by the exception's name.
+REFUSING = frozenset({"NoCredentialsError", "CredentialRetrievalError", "RefreshError", "ClientAuthenticationError"})
+
+
+def refused_credentials(error: BaseException | None) -> str | None:
+    """The store's word for credentials that it does not take (expired, unknown, none); None for any other error."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+        if code in REFUSALS:
+            return str(code)
+        if type(error).__name__ in REFUSING:
+            return type(error).__name__
+        error = error.__cause__
+    return None
+
+
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
-    words = f"{type(error).__name__}: {error}"
+    words = without_secrets(f"{type(error).__name__}: {error}")
+    refusal = refused_credentials(error)
+    if refusal is not None:
+        return Failure(
+            Reason.STORAGE_ERROR, f"{uri}: the store refused the credentials ({refusal}); renew them, then run again"
+        )
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):
         return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
     return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")
+
+
+def without_secrets(text: str) -> str:
+    """A message of a store without the credentials that some quote: users with passwords, signed query parts."""
+    return _SIGNED.sub(r"\1=…", _USER_INFO.sub("…@", text))
 
 
 def render() -> str:

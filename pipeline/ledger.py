@@ -1,7 +1,7 @@
 """The ledger: what is done, derived from the committed rows themselves, so that no second record can drift from them.
 
-A query joins what is published with what is committed and not yet published. Reads key columns alone, one published
-file at a time; memory grows with the number of assets, not of pages.
+A query joins what is published with what is committed and not yet published. Reads the columns that it asks for alone,
+one published file at a time; memory grows with the number of assets, not of pages.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
-from pyarrow.fs import FSSpecHandler, PyFileSystem
+from fsspec.implementations.dirfs import DirFileSystem
 
 from pipeline.manifest import Manifest
 from pipeline.work import WorkArea
-from schemas.tables import TABLES
+from schemas.migrations import schema_at
+from schemas.tables import SCHEMA_VERSION, TABLES
 
 _ANSWER_KEY = ["asset_id", "question_id", "recipe_id"]
 _FAILURE_KEY = ["uri", "asset_id", "stage", "segment", "question_id", "recipe_id", "reason"]
@@ -27,19 +27,28 @@ class Ledger:
 
     def __init__(self, manifest: Manifest, work: WorkArea) -> None:
         self.db = duckdb.connect()
-        self.db.execute("SET threads = 2")
+        self.db.execute("SET threads = 2; SET enable_external_file_cache = false")
+        store = work.store
+        self.db.register_filesystem(DirFileSystem(store.full(""), store.filesystem))
         self.advance(manifest, work)
 
     def close(self) -> None:
         self.db.close()
 
-    def _dataset(self, name: str) -> pads.Dataset | pa.Table:
+    def _view(self, name: str) -> None:
+        """``published_<name>``: the columns of one published table that hold no structs.
+
+        DuckDB reads the files itself, through the store's file system. (Scanning them by Arrow instead, with a file
+        system written in Python below it, locks up now and then: each waits for the other with the GIL held.)
+        """
+        self.db.register(f"no_{name}", TABLES[name].empty_table().select(_plain_columns(name, SCHEMA_VERSION)))
+        parts = [f"SELECT * FROM no_{name}"]
         files = self.manifest.tables[name]
-        if not files:
-            return TABLES[name].empty_table()
-        filesystem = PyFileSystem(FSSpecHandler(self.work.store.filesystem))
-        paths = [self.work.store.full(file.path) for file in files]
-        return pads.dataset(paths, schema=TABLES[name], format="parquet", filesystem=filesystem)
+        for version in sorted({file.schema_version for file in files}):
+            paths = ", ".join(_literal(f"dir://{file.path}") for file in files if file.schema_version == version)
+            columns = ", ".join(f'"{column}"' for column in _plain_columns(name, version))
+            parts.append(f"SELECT {columns} FROM read_parquet([{paths}])")
+        self.db.execute(f"CREATE OR REPLACE VIEW published_{name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def refresh(self) -> None:
         """Take in what has been committed since."""
@@ -73,7 +82,7 @@ class Ledger:
         """Look at another state of the output; what the plan registered stays."""
         self.manifest, self.work = manifest, work
         for name in TABLES:
-            self.db.register(f"published_{name}", self._dataset(name))
+            self._view(name)
         self.refresh()
 
     def settled_counts(self, recipe_id: str) -> pa.Table:
@@ -114,6 +123,19 @@ class Ledger:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         return self.db.sql(sql, params=list(parameters)).to_arrow_table()
+
+
+def _plain_columns(name: str, version: int) -> list[str]:
+    schema = schema_at(name, max(1, version))
+    return [field.name for field in schema if not _holds_struct(field.type)]
+
+
+def _holds_struct(kind: pa.DataType) -> bool:
+    return _holds_struct(kind.value_type) if pa.types.is_list(kind) else pa.types.is_struct(kind)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _concat(tables: list[pa.Table], schema: pa.Schema, columns: list[str]) -> pa.Table:

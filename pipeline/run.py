@@ -7,6 +7,7 @@ same command carries on from what is committed.
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,27 +18,32 @@ from typing import Any
 import pyarrow as pa
 
 from model.protocol import ReplicaDescription
-from pipeline import plan
+from pipeline import plan, plan_films
 from pipeline.books import Books, balance
 from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
+from pipeline.films import make_cut_recipe
+from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
 from pipeline.progress import StageProgress
 from pipeline.publish import merged_failures, publish_results, read_published, replace_table
 from pipeline.recipes import Recipes, make_recipes
+from pipeline.remote import RETRIES
 from pipeline.rows import Provenance, now
 from pipeline.session import ray_session, run_actors
+from pipeline.shots import CutSettings
 from pipeline.snapshot import page_tallies, take_snapshot
 from pipeline.spool import default_folder
+from pipeline.stages.cut import SPANS, CutActor, CutJob
 from pipeline.stages.identify import FILES_PER_BLOCK, IdentifyActor, IdentifyJob
 from pipeline.stages.pictures import PictureAccess
 from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
 from pipeline.stages.results import UnitResult
 from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
-from pipeline.store import OutputStore
+from pipeline.store import OutputError, OutputStore
 from pipeline.versions import versions
 from pipeline.work import WorkArea
 from schemas.migrations import to_table
@@ -45,19 +51,17 @@ from schemas.migrations import to_table
 PAGES_PER_BLOCK = 128
 BLOCKS_AT_ONCE = 4  # in a read actor whose model reads many pages at once: a small archive's blocks hold few each
 DOCUMENTS_PER_BLOCK = 16
-
-
-class OutputError(RuntimeError):
-    """The output cannot be written. What was committed stays; the same command carries on once there is room."""
+SPANS_PER_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its books, and where it published them."""
+    """How a run ended: its books, where it published them, and how often a store had to be asked again."""
 
     run_id: str
     books: Books
     manifest: Manifest
+    retried_requests: int
 
 
 class Run:
@@ -76,18 +80,27 @@ class Run:
             layout=config.layout if replica.reads_layer else "fast",
             render="when_needed" if self.replica.reads_layer else "always",
             max_pixels=config.max_pixels,
+            thumbnail_px=config.thumbnails,
         )
         questions = config.questions if config.asks else ()
-        self.recipes: Recipes = make_recipes(self.replica, self.settings, {q.id: q.question for q in questions})
+        self.cut_settings = CutSettings(max_frames=config.max_frames_per_shot)
+        self.cut_recipe = make_cut_recipe(self.cut_settings) if config.media == "films" else None
+        self.recipes: Recipes = make_recipes(
+            self.replica, self.settings, {q.id: q.question for q in questions}, self.cut_recipe
+        )
         self.totals = UnitResult()
 
     def execute(self) -> Outcome:
         """Do the run.
 
         Raises:
-            ManifestError, SessionError, OutputError: with what to do about it.
+            ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError: with what to do about it.
         """
         store = OutputStore(self.config.output)
+        with Lease(store, self.run_id, _say) as self._lease:
+            return self._execute(store)
+
+    def _execute(self, store: OutputStore) -> Outcome:
         manifest = load_manifest(store)
         work = WorkArea(store, manifest.generation + 1)
         work.clear_older()
@@ -110,10 +123,15 @@ class Run:
             if unknown.num_rows:
                 session.start()
                 self._identify(ledger, unknown, spool)
-            plan.resolve_files(ledger)
+            self._resolve(ledger)
+            if self.cut_recipe is not None and "read" in self.config.tasks:
+                spans = list(plan_films.spans_to_cut(ledger, self.cut_recipe, self.config.seconds_per_unit))
+                if spans:
+                    session.start()
+                    self._cut(ledger, spans, spool)
             plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
             if "read" in self.config.tasks:
-                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.pages_per_unit))
+                units = list(plan.units_to_read(ledger, self.recipes.read, self.config.segments_per_unit))
                 if units:
                     session.start()
                     self._read(ledger, units, spool)
@@ -123,11 +141,22 @@ class Run:
                 session.start()
                 self._understand(ledger, documents, spool)
 
+    def _resolve(self, ledger: Ledger) -> None:
+        plan_films.register_shots(ledger, self.cut_recipe)
+        plan.resolve_files(ledger, self.config.kinds)
+
     def _identify(self, ledger: Ledger, files: pa.Table, spool: str) -> None:
-        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access())
+        job = IdentifyJob(ledger.work, self.run_id, spool, *self._access(), self.config.kinds)
         blocks = [files.slice(start, FILES_PER_BLOCK) for start in range(0, files.num_rows, FILES_PER_BLOCK)]
         self._stage("identify", "files", files.num_rows, blocks, IdentifyActor, job, gpus=0.0)
         ledger.refresh()
+
+    def _cut(self, ledger: Ledger, spans: list[dict[str, Any]], spool: str) -> None:
+        job = CutJob(ledger.work, self.run_id, self.cut_settings, self.config.seconds_per_unit, spool, *self._access())
+        blocks = plan.into_blocks(spans, self.config.replicas, SPANS_PER_BLOCK, schema=SPANS, size_of=lambda span: 1)
+        self._stage("cut", "spans", len(spans), blocks, CutActor, job, gpus=0.0)
+        ledger.refresh()
+        self._resolve(ledger)
 
     def _read(self, ledger: Ledger, units: list[dict[str, Any]], spool: str) -> None:
         provenance = self._provenance(self.recipes.read)
@@ -139,11 +168,13 @@ class Run:
             spool,
             *self._access(),
             self.config.seconds_per_read,
+            self.cut_recipe,
         )
         blocks = plan.into_blocks(units, self.config.replicas, PAGES_PER_BLOCK)
-        pages = sum(unit["last"] - unit["first"] + 1 for unit in units)
+        noun = "pages" if self.cut_recipe is None else "shots"
+        total = sum(map(plan.segments_of, units))
         calls = BLOCKS_AT_ONCE if self.replica.batches else 1
-        self._stage("read", "pages", pages, blocks, ReadActor, job, gpus=self.replica.num_gpus, calls=calls)
+        self._stage("read", noun, total, blocks, ReadActor, job, gpus=self.replica.num_gpus, calls=calls)
         ledger.refresh()
 
     def _understand(self, ledger: Ledger, documents: list[dict[str, Any]], spool: str) -> None:
@@ -153,7 +184,9 @@ class Run:
             self.recipes.read,
             self._provenance(self.recipes.summarize),
             self.config.seconds_per_read,
-            PictureAccess(self.settings, spool, *self._access()) if self.replica.looks else None,
+            PictureAccess(replace(self.settings, thumbnail_px=0), spool, *self._access())
+            if self.replica.looks
+            else None,
         )
         size = max(1, min(DOCUMENTS_PER_BLOCK, len(documents) // (4 * self.config.replicas)))
         blocks = [
@@ -189,11 +222,9 @@ class Run:
             for result in _unit_results(outcomes):
                 progress.add(result)
                 self.totals.add(result)
+                self._lease.check()
                 if result.output_error:
-                    raise OutputError(
-                        f"{result.output_error}. The output could not be written; what is committed is kept. Make "
-                        "room or mend the permissions, then run the same command again."
-                    )
+                    raise OutputError(result.output_error)
 
     def _access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
         limits = ChildLimits(memory_bytes=self.config.memory_mb << 20, seconds_per_page=self.config.seconds_per_page)
@@ -208,24 +239,27 @@ class Run:
     def _publish(self, ledger: Ledger, before: Manifest, listing: plan.Listing) -> Outcome:
         work = ledger.work
         after = publish_results(work, before, self.run_id)
-        looked_into = set(plan.identified_files(work)["uri"].to_pylist())
+        looked_into = set(plan.identified_files(work)["uri"].to_pylist()) | plan_films.films_tried_again(ledger)
         failures = merged_failures(work, read_published(work.store, before, "failures"), looked_into)
         if failures is not None or not after.tables["failures"]:
             table = failures if failures is not None else read_published(work.store, before, "failures")
             after = replace_table(work.store, after, "failures", table, self.run_id)
         ledger.advance(after, WorkArea(work.store, work.generation + 1))
-        assets = take_snapshot(ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id)
+        assets = take_snapshot(
+            ledger, listing.complete_inputs, self.recipes, self.config.tasks, self.run_id, self.config.kinds
+        )
         if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
             after = replace_table(work.store, after, "assets", assets, self.run_id)
-        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets)
+        books = balance(ledger, self.recipes, self.config.tasks, self.run_id, assets, self.config.kinds)
         runs = pa.concat_tables([read_published(work.store, before, "runs"), to_table("runs", [self._row(books)])])
         after = replace_table(work.store, after, "runs", runs, self.run_id)
         after = Manifest(self.run_id, work.generation, tables=after.tables)
         work.store.write("views.sql", resources.files("schemas").joinpath("views.sql").read_bytes())
+        self._lease.check(thoroughly=True)
         save_manifest(work.store, after)
         WorkArea(work.store, work.generation + 1).clear_older()
         work.store.delete(unlisted(work.store, before, after))
-        return Outcome(self.run_id, books, after)
+        return Outcome(self.run_id, books, after, self.totals.retried_requests + RETRIES.take())
 
     def _row(self, books: Books) -> dict[str, Any]:
         price = self.config.price_per_replica_hour
@@ -243,6 +277,11 @@ class Run:
             "idle_seconds": self.totals.idle_seconds,
             "cost": None if price is None else hours * price,
         }
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"folioscope: {words}\n")
+    sys.stderr.flush()
 
 
 class _LazySession:

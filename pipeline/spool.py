@@ -11,20 +11,19 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 import fsspec
-import tenacity
 
 from pipeline.failures import Failure, Reason, storage_failure
+from pipeline.remote import retried
 from pipeline.sources import SourceFile
 
 RANGE_BYTES = 8 << 20
-TRIES = 5
 CACHE_BYTES = 20 << 30
 
 
@@ -140,22 +139,16 @@ def _ranges(source: SourceFile) -> Iterator[bytes]:
     except (ImportError, ValueError) as error:
         raise storage_failure(error, source.uri) from error
     if source.size is None:  # a server that tells no length cannot be asked for ranges
-        yield _retried(lambda: fs.cat_file(path), source)
+        yield _read(lambda: fs.cat_file(path), source)
         return
     for start in range(0, source.size, RANGE_BYTES):
         end = min(start + RANGE_BYTES, source.size)
-        yield _retried(lambda start=start, end=end: fs.cat_file(path, start=start, end=end), source)
+        yield _read(partial(fs.cat_file, path, start=start, end=end), source)
 
 
-def _retried(call: Any, source: SourceFile) -> bytes:
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(TRIES),
-        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
-        retry=tenacity.retry_if_not_exception_type((FileNotFoundError, PermissionError)),
-        reraise=True,
-    )
+def _read(call: Callable[[], bytes], source: SourceFile) -> bytes:
     try:
-        return cast(bytes, retrying(call))
+        return retried(call)
     except Exception as error:
         raise storage_failure(error, source.uri) from error
 

@@ -17,7 +17,7 @@ from model.kimi.description import Behaviour, behaviour_of, resolve
 from model.kimi.reading import Reader
 from model.kimi.understanding import Limits, Understander
 from model.kimi_vl import KimiVLProcessor
-from model.protocol import Answer, DocumentText, PageInput, Question, Reading, Summary
+from model.protocol import Answer, AssetText, Question, Reading, SegmentInput, Summary
 
 CACHE_SHARE = 0.85  # of the device memory that is free once the model is loaded
 CPU_CACHE_BYTES = 1 << 30
@@ -79,11 +79,11 @@ class KimiReplica:
             engine, conversation, Limits(context_tokens, behaviour.summary, behaviour.answer)
         )
 
-    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
-        return self._reader.read(pages)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return self._reader.read(segments)
 
-    def summarize(self, document: DocumentText) -> Summary:
-        return self._understander.summarize(document)
+    def summarize(self, asset: AssetText) -> Summary:
+        return self._understander.summarize(asset)
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
-        return self._understander.answer(document, questions)
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
+        return self._understander.answer(asset, questions)

@@ -1,14 +1,14 @@
-"""Pages made ready for the replica: a block's units in order, each fetched and decoded while the replica is at others.
+"""Pages and shots made ready for the replica, unit by unit, each fetched and decoded while the replica is at others.
 
 A block is tried at once, its units decoded ahead. Ray gives a block again only where its worker died: then each unit is
 prepared and read alone, behind a marker of its own, so that the one that kills workers is found and its neighbours are
-not blamed. Memory is that of three units' page images.
+not blamed. Memory is that of three units' pictures.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,8 +17,9 @@ from typing import Any
 
 from model.load import ModelChoice
 from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.decode.pages import DecodedSegment, DecodeSettings, FailedPage
 from pipeline.failures import Failure, Reason
+from pipeline.films import read_shots
 from pipeline.plan import unit_of
 from pipeline.rows import Provenance
 from pipeline.sources import SourceFile
@@ -41,18 +42,19 @@ class ReadJob:
     limits: ChildLimits
     passwords: tuple[str, ...]
     seconds_per_read: float
+    cut_recipe: str | None = None  # of films
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A unit with its pages decoded; ``pages`` is None where it is settled already, or where ``error`` says why not.
+    """A unit decoded. ``pages`` (or shots) is None where it is settled already, or where ``error`` says why not.
 
     ``alone``: nothing else may be in the replica's hands while it reads this unit.
     """
 
     row: dict[str, Any]
     unit: PageUnit
-    pages: list[DecodedPage | FailedPage] | None
+    pages: Sequence[DecodedSegment | FailedPage] | None
     attempt: int = 1
     alone: bool = False
     error: str | None = None
@@ -129,14 +131,27 @@ class Preparation:
     def _decoded(self, row: dict[str, Any], unit: PageUnit, attempt: int, *, alone: bool) -> Prepared:
         source = SourceFile(row["uri"], row["size"], row["etag"], None)
         job = self._job
+        pages: Sequence[DecodedSegment | FailedPage]
         try:
             with open_asset(source, row["asset_id"], Path(job.spool_folder), job.max_file_bytes) as path:
-                pages = self._children.decode(path, row["kind"], unit.first, unit.last, job.settings, row["uri"])
+                pages = self._segments(path, row, unit)
         except Failure as failure:
             pages = _all_failed(unit, failure)
         except OSError as error:  # of this node; what the file does is a Failure
             return Prepared(row, unit, None, attempt, alone, _words(error))
         return Prepared(row, unit, pages, attempt, alone)
+
+    def _segments(self, path: Path, row: dict[str, Any], unit: PageUnit) -> Sequence[DecodedSegment | FailedPage]:
+        settings = self._job.settings
+        if row["kind"] != "video" or self._job.cut_recipe is None:
+            return self._children.decode(path, row["kind"], unit.first, unit.last, settings, row["uri"])
+        listed = read_shots(self._job.work.store, self._job.cut_recipe, row["asset_id"], row["segment_count"])
+        shots = listed[unit.first - 1 : unit.last]
+        whole = [shot for shot in shots if shot.reason is None]
+        found: list[DecodedSegment | FailedPage] = [
+            FailedPage(shot.number, Failure(shot.reason, shot.message or "")) for shot in shots if shot.reason
+        ]
+        return [*self._children.decode_shots(path, whole, settings, row["uri"]), *found]
 
 
 def _done(prepared: Prepared) -> Future[Prepared]:
@@ -145,7 +160,7 @@ def _done(prepared: Prepared) -> Future[Prepared]:
     return future
 
 
-def _all_failed(unit: PageUnit, failure: Failure) -> list[DecodedPage | FailedPage]:
+def _all_failed(unit: PageUnit, failure: Failure) -> list[FailedPage]:
     return [FailedPage(page, failure) for page in range(unit.first, unit.last + 1)]
 
 

@@ -1,4 +1,4 @@
-"""The read stage: each unit's pages are decoded in a killable child, read by the replica, and committed.
+"""The read stage: each unit's pages or shots are decoded in a killable child, read by the replica, and committed.
 
 The replica takes pages one after the other, across units and blocks, so that it has work while the next unit is being
 decoded and while the last one's slowest page is still being read: an actor is given its next blocks before it is done
@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from model.load import load_replica
-from model.protocol import PageInput, Reading, Replica
-from pipeline.decode.pages import DecodedPage, FailedPage
+from model.protocol import PageInput, Reading, Replica, SegmentInput, ShotInput
+from pipeline.decode.pages import DecodedSegment, DecodedShot, FailedPage
 from pipeline.failures import Failure, Reason
-from pipeline.rows import Row, failure_row, page_row
+from pipeline.rows import Row, failure_row, segment_row
 from pipeline.stages.prepare import Coming, Preparation, Prepared, ReadJob
 from pipeline.stages.results import UnitResult, results_table
 from pipeline.watchdog import Watchdog
@@ -65,11 +65,11 @@ class _Open:
 
     block: _Block
     prepared: Prepared
-    decoded: list[DecodedPage]
+    decoded: list[DecodedSegment]
     readings: list[Reading | Failure] = field(default_factory=list)
 
     @property
-    def next_page(self) -> DecodedPage:
+    def next_page(self) -> DecodedSegment:
         return self.decoded[len(self.readings)]
 
 
@@ -84,7 +84,7 @@ class _Reading:
         self._block = _Block([])  # the one whose units are being opened
         self._coming: Coming | None = None  # what of it is still to open
         self._open: deque[_Open] = deque()
-        self._to_hand: deque[DecodedPage] = deque()
+        self._to_hand: deque[DecodedSegment] = deque()
         self._alone = False
         self._handed_out = 0  # pages that the replica has taken and not yet given back
         self._since = 0.0
@@ -126,7 +126,7 @@ class _Reading:
                     raise
                 self._read_singly(error)
 
-    def _pages(self) -> Iterator[PageInput | None]:
+    def _pages(self) -> Iterator[SegmentInput | None]:
         """Pages for the replica to take, None where the next is not ready; ends where it must be empty-handed."""
         while True:
             while self._to_hand:
@@ -158,7 +158,7 @@ class _Reading:
             self._coming = None
             return
         self._alone = prepared.alone
-        decoded = [page for page in prepared.pages or () if isinstance(page, DecodedPage)]
+        decoded = [page for page in prepared.pages or () if not isinstance(page, FailedPage)]
         self._to_hand.extend(decoded)
         self._open.append(_Open(self._block, prepared, decoded))
         self._settle_finished()
@@ -209,15 +209,15 @@ class _Reading:
             self._commit(unit, prepared.pages, result)
         unit.block.add(result)
 
-    def _commit(self, unit: _Open, pages: list[DecodedPage | FailedPage], result: UnitResult) -> None:
+    def _commit(self, unit: _Open, pages: Sequence[DecodedSegment | FailedPage], result: UnitResult) -> None:
         prepared = unit.prepared
         failed = [(page, "decode") for page in pages if isinstance(page, FailedPage)]
         rows: list[Row] = []
         for page, reading in zip(unit.decoded, unit.readings, strict=True):
             if isinstance(reading, Failure):
-                failed.append((FailedPage(page.page_number, reading), "read"))
+                failed.append((FailedPage(_number(page), reading), "read"))
                 continue
-            rows.append(page_row(prepared.unit.asset_id, page, reading, self._job.provenance))
+            rows.append(segment_row(prepared.unit.asset_id, page, reading, self._job.provenance))
             result.input_tokens += reading.usage.input_tokens
             result.output_tokens += reading.usage.output_tokens
         result.done, result.failed = len(rows), len(failed)
@@ -241,10 +241,17 @@ class _Reading:
         )
 
 
-def _input(page: DecodedPage) -> PageInput:
+def _number(segment: DecodedSegment) -> int:
+    return segment.shot_number if isinstance(segment, DecodedShot) else segment.page_number
+
+
+def _input(page: DecodedSegment) -> SegmentInput:
+    if isinstance(page, DecodedShot):
+        return ShotInput(page.shot_number, page.start_s, page.end_s, page.width_px, page.height_px, page.frames)
     return PageInput(page.page_number, page.width_px, page.height_px, page.image, page.layer)
 
 
-def _model_failure(uri: str, page: DecodedPage, error: Exception) -> Failure:
-    message = f"{uri} page {page.page_number}: the model failed ({type(error).__name__}: {error})"
+def _model_failure(uri: str, page: DecodedSegment, error: Exception) -> Failure:
+    what = "shot" if isinstance(page, DecodedShot) else "page"
+    message = f"{uri} {what} {_number(page)}: the model failed ({type(error).__name__}: {error})"
     return Failure(Reason.MODEL_ERROR, message)

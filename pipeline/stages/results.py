@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
+from pipeline.remote import RETRIES
+
 RESULTS = pa.schema(
     [
         ("done", pa.int64()),
@@ -15,6 +17,7 @@ RESULTS = pa.schema(
         ("busy_seconds", pa.float64()),
         ("idle_seconds", pa.float64()),
         ("output_error", pa.string()),
+        ("retried_requests", pa.int64()),
     ]
 )
 
@@ -30,6 +33,7 @@ class UnitResult:
     busy_seconds: float = 0.0
     idle_seconds: float = 0.0
     output_error: str | None = None
+    retried_requests: int = 0
 
     def add(self, other: UnitResult) -> None:
         """Take another unit's counts in; of several errors the first is kept."""
@@ -40,7 +44,10 @@ class UnitResult:
         self.busy_seconds += other.busy_seconds
         self.idle_seconds += other.idle_seconds
         self.output_error = self.output_error or other.output_error
+        self.retried_requests += other.retried_requests
 
 
 def results_table(results: list[UnitResult]) -> pa.Table:
+    """One block's results; with them goes what its process had to ask of a store again since the last block."""
+    results[0].retried_requests += RETRIES.take()
     return pa.Table.from_pylist([asdict(result) for result in results], schema=RESULTS)

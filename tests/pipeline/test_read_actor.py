@@ -227,7 +227,7 @@ def test_a_defect_of_the_stage_is_told_to_whoever_waits(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "load_replica", lambda choice: FakeReplica())
-    monkeypatch.setattr(read, "page_row", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(read, "segment_row", lambda *arguments: 1 / 0)
     actor = ReadActor(job(tmp_path / "out"))
     path = make_pdf(tmp_path / "a.pdf", ["one"])
     for _ in range(2):

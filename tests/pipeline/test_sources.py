@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.failures import MEANING, Reason, render
+from pipeline.failures import MEANING, Reason, render, storage_failure
 from pipeline.sources import SourceFile, UnlistedInput, covered_by, kind_of_name, list_sources, redact
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -104,3 +104,12 @@ def test_kinds_go_by_the_ending() -> None:
 def test_every_reason_is_explained() -> None:
     assert set(MEANING) == set(Reason)
     assert (DOCS / "failures.md").read_text() == render(), "run: python -m pipeline.failures > docs/failures.md"
+
+
+def test_messages_of_stores_lose_their_secrets() -> None:
+    told = storage_failure(
+        OSError("GET https://key:hush@host/a?X-Amz-Signature=abc&part=2 failed"), "s3://host/a"
+    ).message
+    assert "hush" not in told
+    assert "abc" not in told
+    assert "part=2 failed" in told

@@ -9,6 +9,7 @@ from typing import Any
 
 import fsspec
 import pytest
+import tenacity
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline import spool as spooling
@@ -43,7 +44,7 @@ def flaky(monkeypatch: pytest.MonkeyPatch, failing: set[int]) -> list[tuple[int,
         return real(self, path, start=start, end=end, **options)
 
     monkeypatch.setattr(MemoryFileSystem, "cat_file", cat_file)
-    monkeypatch.setattr(spooling.tenacity.nap.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
     return asked
 
 

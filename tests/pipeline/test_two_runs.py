@@ -1,0 +1,63 @@
+"""Two runs on one output: the second is refused before it does anything; one that was taken for dead publishes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.load import describe_replica
+from pipeline import run as running
+from pipeline.config import RunConfig
+from pipeline.lease import Holder, Lease, LeaseLostError, OutputBusyError
+from pipeline.manifest import load_manifest
+from pipeline.run import Run
+from pipeline.store import OutputStore
+
+pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def run(tmp_path: Path, make_pdf: Any) -> Run:
+    make_pdf(tmp_path / "in" / "a.pdf", ["one", "two"])
+    config = RunConfig(
+        inputs=(str(tmp_path / "in"),), output=str(tmp_path / "out"), model="fake", layout="fast", replicas=1
+    )
+    return Run(config, describe_replica(config.choice))
+
+
+def test_the_second_run_is_refused(run: Run, tmp_path: Path) -> None:
+    store = OutputStore(str(tmp_path / "out"))
+    other = replace(Holder.me("theirs"), pid=1, birth=running_since_boot())
+    store.write("_lease/000001.json", other.to_json())
+    with pytest.raises(OutputBusyError, match="theirs"):
+        run.execute()
+    assert store.names("") == ["_lease/000001.json"], "nothing was written"
+
+
+def running_since_boot() -> str:
+    return Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def test_a_run_that_lost_its_lease_publishes_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = OutputStore(str(tmp_path / "out"))
+    real = running.balance
+
+    def asleep(*arguments: Any) -> Any:
+        """A minute passes just before the manifest is written: another run takes over, and ends."""
+        other = replace(Holder.me("theirs"), machine="another", released=True)
+        store.write("_lease/000002.json", other.to_json())
+        return real(*arguments)
+
+    monkeypatch.setattr(running, "balance", asleep)
+    with pytest.raises(LeaseLostError, match="theirs"):
+        run.execute()
+    assert load_manifest(store).generation == 0
+    monkeypatch.undo()
+    again = Run(run.config, run.replica).execute()
+    assert again.books.balanced
+    assert again.books.segments.done + again.books.segments.reused == 2
+    with Lease(store, "after", lambda words: None) as lease:
+        lease.check(thoroughly=True)
