@@ -22,6 +22,7 @@ from model.load import load_replica
 from model.protocol import PageInput, Reading, Replica, SegmentInput, ShotInput
 from pipeline.decode.pages import DecodedSegment, DecodedShot, FailedPage
 from pipeline.failures import Failure, Reason
+from pipeline.metrics import ReplicaMetrics
 from pipeline.rows import Row, failure_row, segment_row
 from pipeline.stages.prepare import Coming, Preparation, Prepared, ReadJob
 from pipeline.stages.results import UnitResult, results_table
@@ -80,6 +81,7 @@ class _Reading:
         self._job = job
         self._replica = replica
         self._preparation = preparation
+        self._metrics = ReplicaMetrics("read", job.provenance.model, job.provenance.run_id)
         self._blocks: queue.SimpleQueue[_Block] = queue.SimpleQueue()
         self._block = _Block([])  # the one whose units are being opened
         self._coming: Coming | None = None  # what of it is still to open
@@ -207,6 +209,7 @@ class _Reading:
             result.done = 0 if prepared.error else prepared.unit.pages
         else:
             self._commit(unit, prepared.pages, result)
+        self._metrics.add(result)
         unit.block.add(result)
 
     def _commit(self, unit: _Open, pages: Sequence[DecodedSegment | FailedPage], result: UnitResult) -> None:
