@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,16 +16,20 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
+from model.load import ModelLoadError
+
 # Read by ray.data when it is imported.
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Ray complains of every actor pool of Ray Data at level ERROR; what is fatal still speaks.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# Of an actor that died while it was made Ray gives the trace as text alone.
+_LOAD_ERROR = re.compile(rf"^{ModelLoadError.__module__}\.{ModelLoadError.__qualname__}: (.+)$", re.M)
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
 
 
 class SessionError(RuntimeError):
-    """Ray cannot be reached or cannot hold the actors asked for; the message says what to do."""
+    """Ray cannot be reached, or cannot hold or start the actors asked for; the message says what to do."""
 
 
 @contextmanager
@@ -85,6 +90,9 @@ def run_actors(
 
     An actor gets so many ``calls_at_once``, each in a thread, and one block more waits for it. A killed actor is
     started again and its blocks put through again: actors must make that harmless.
+
+    Raises:
+        SessionError: an actor could not load its model.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -111,4 +119,10 @@ def run_actors(
             num_cpus=num_cpus,
             num_gpus=num_gpus or None,
         )
-        yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        try:
+            yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        except ray.exceptions.ActorDiedError as error:
+            told = _LOAD_ERROR.findall(str(error))
+            if not told:
+                raise
+            raise SessionError(told[-1]) from error
