@@ -31,6 +31,7 @@ from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
 from pipeline.store import OutputError
 
 PAGES_PER_BLOCK = 128
+BLOCKS_AT_ONCE = 4  # in a read actor whose model reads many pages at once: a small archive's blocks hold few each
 DOCUMENTS_PER_BLOCK = 16
 SPANS_PER_BLOCK = 16
 UNITS_PER_BLOCK_LIMITED = 4  # a run with a budget oversteps it by a block a replica: blocks are small then
@@ -112,7 +113,10 @@ class Computation:
         blocks = plan.into_blocks(units, self._config.replicas, min(most, PAGES_PER_BLOCK))
         untouched = UnitResult(postponed=sum(map(plan.segments_of, units)))
         noun = "pages" if setup.cut is None else "shots"
-        self.pages = self._stage("read", noun, untouched, blocks, ReadActor, job, gpus=setup.replica.num_gpus)
+        calls = BLOCKS_AT_ONCE if setup.replica.batches else 1
+        self.pages = self._stage(
+            "read", noun, untouched, blocks, ReadActor, job, gpus=setup.replica.num_gpus, calls=calls
+        )
 
     def _understand(self) -> None:
         setup = self._setup
@@ -159,13 +163,20 @@ class Computation:
         job: object,
         *,
         gpus: float = 0.0,
+        calls: int = 1,
     ) -> UnitResult:
         """Put the blocks through and return what became of them: ``untouched`` where the run has stopped already."""
         if self._budget.stopped:
             return untouched
         self._session.start()
         outcomes = run_actors(
-            blocks, actor, job, size=self._config.replicas, num_cpus=self._setup.replica.num_cpus, num_gpus=gpus
+            blocks,
+            actor,
+            job,
+            size=self._config.replicas,
+            num_cpus=self._setup.replica.num_cpus,
+            num_gpus=gpus,
+            calls_at_once=calls,
         )
         with StageProgress(name, untouched.postponed, noun) as progress:
             for result in _unit_results(outcomes):
