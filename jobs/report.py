@@ -52,7 +52,8 @@ def report(
     if written.shown < written.files:
         typer.echo(f"The report shows {written.shown:,} of {written.files:,} files; --limit takes more.", err=True)
     index = Path(written.index).resolve().as_uri() if site.is_local else written.index
-    typer.echo(f"report: {written.shown:,} files, {written.segments:,} pages and shots. Open {index}")
+    typer.echo(f"report: {written.shown:,} files, {written.segments:,} pages and shots. Open this file in a browser:")
+    typer.echo(index)
 
 
 if __name__ == "__main__":

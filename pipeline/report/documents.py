@@ -15,6 +15,7 @@ from pipeline.report.pieces import SiteFiles
 from pipeline.report.search_index import SearchIndex
 
 SEGMENTS_A_PIECE = 8
+SAID_LETTERS = 60
 _FACTS = (
     "kind",
     "status",
@@ -137,6 +138,11 @@ def _head(segment: Row) -> Row:
         "confidence": _rounded(confidence),
         "agreement": _rounded(segment["layer_agreement"]),
         "flags": segment["flags"] or [],
+        "said": [
+            [block["start_s"], block["end_s"] or block["start_s"], strip_markup(block["text"] or "")[:SAID_LETTERS]]
+            for block in segment["blocks"] or ()
+            if block["start_s"] is not None
+        ],
     }
 
 

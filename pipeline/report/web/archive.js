@@ -26,7 +26,7 @@
 
   function fileRow(file) {
     const opens = file.asset_id && file.kind;
-    const about = file.summary || (file.reason ? `${text.words(file.reason)[0].toUpperCase()}${text.words(file.reason).slice(1)}` : file.title || "");
+    const about = file.summary || (file.reason ? text.capital(file.reason) : file.title || "");
     const marks = [
       file.flagged ? h("span", { class: "mark-flag", title: "Pages with flags", text: text.many(file.flagged, "flag") }) : null,
       file.confidence !== null ? h("span", { class: file.confidence < 0.8 ? "warn" : "", title: "Mean confidence of the reading", text: `${text.percent(file.confidence)} sure` }) : null,
@@ -37,7 +37,7 @@
       h("span", { class: "file-main" },
         h("span", { class: "file-name", text: text.name(file.uri) }),
         h("span", { class: "file-place", text: text.place(file.uri) }),
-        h("span", { class: "file-about", text: about })),
+        h("span", { class: "file-about", dir: "auto", text: about })),
       h("span", { class: "file-facts" }, ...extent(file).filter(Boolean).map((words) => h("span", { text: words }))),
       h("span", { class: "file-marks" }, ...marks),
       state(file.status));

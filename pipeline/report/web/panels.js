@@ -29,7 +29,7 @@ folioscope.panels = (() => {
       head.language ? h("span", { text: `Language ${head.language}` }) : null,
       meter("Confidence", head.confidence, 0.8),
       meter("Layer agreement", head.agreement, 0.9),
-      ...head.flags.map((flag) => h("span", { class: "flag" }, h("b", { text: text.words(flag) }), FLAGS[flag] ? ` ${FLAGS[flag]}` : "")));
+      ...head.flags.map((flag) => h("span", { class: "flag" }, h("b", { text: text.capital(flag) }), FLAGS[flag] ? ` ${FLAGS[flag]}` : "")));
   }
 
   function times(block) {
@@ -77,10 +77,10 @@ folioscope.panels = (() => {
             onclick: () => {
               if (!String(getSelection())) onpick(index);
             } },
-          h("span", { class: "block-kind", text: `${text.words(block.kind)}${sure}` }), times(block), text.block(block));
+          h("span", { class: "block-kind", text: `${text.capital(block.kind)}${sure}` }), times(block), text.block(block));
           return element;
         });
-        const body = isSource ? h("pre", { class: "source", tabindex: "0", text: whole.text })
+        const body = isSource ? h("pre", { class: "source", tabindex: "0", dir: "auto", text: whole.text })
           : elements.length ? h("ol", { class: "blocks", onkeydown: keys }, ...elements)
             : h("p", { class: "empty", text: whole.text || "No text was read here." });
         root.replaceChildren(h("div", { class: "reading-head" }, trust(head, whole), swap),
@@ -100,7 +100,7 @@ folioscope.panels = (() => {
       ? h("span", { class: "seal yes", title: "The quote stands in the text of that place", text: "verified" })
       : h("span", { class: "seal no", title: "The quote was not found in the text of that place", text: "not verified" });
     return h("a", { class: "proof-link", href: link(`doc/${asset.id}`, query), "aria-current": here ? "true" : null },
-      h("span", { class: "proof-where", text: where }), seal, h("q", { text: item.quote }));
+      h("span", { class: "proof-where", text: where }), seal, h("q", { dir: "auto", text: item.quote }));
   }
 
   function summary(asset, query) {
@@ -109,7 +109,7 @@ folioscope.panels = (() => {
     const how = given.method === "extractive" ? "Sentences of the document itself" : "Written by the model";
     return h("div", { class: "prose" },
       h("p", { class: "faint", text: `${how} · ${given.model}` }),
-      ...(given.text ? given.text.split(/\n{2,}/).map((part) => h("p", { class: "summary" }, ...text.inline(part))) : [h("p", { class: "empty", text: "The file holds too little text for a summary." })]),
+      ...(given.text ? given.text.split(/\n{2,}/).map((part) => h("p", { class: "summary", dir: "auto" }, ...text.inline(part))) : [h("p", { class: "empty", text: "The file holds too little text for a summary." })]),
       given.points.length ? h("h2", { text: "Key points" }) : null,
       ...given.points.map((point, number) => h("div", { class: "point" },
         point.evidence.some((item) => item.quote === point.text) ? null : h("p", {}, ...text.inline(point.text)),
@@ -123,7 +123,7 @@ folioscope.panels = (() => {
     const sorted = [...asset.answers].sort((a, b) => b.answerable - a.answerable || (b.score || 0) - (a.score || 0));
     return h("div", { class: "prose" }, ...sorted.map((answer) => h("section", { class: `answer${answer.answerable ? "" : " not"}` },
       h("h2", { text: answer.question }),
-      h("p", { class: "answer-text", text: answer.answerable ? answer.answer || "" : "The file does not say." }),
+      h("p", { class: "answer-text", dir: "auto", text: answer.answerable ? answer.answer || "" : "The file does not say." }),
       answer.answerable && answer.score !== null ? h("p", { class: "faint" }, meter("Trust", answer.score, 0.5)) : null,
       ...answer.evidence.map((item, index) => proof(asset, item, { answer: answer.question_id, e: index }, query.answer === answer.question_id && (query.e || "0") === String(index))),
       answer.reasoning ? h("details", {}, h("summary", { text: "Reasoning" }), h("p", { class: "reasoning", text: answer.reasoning })) : null)));
@@ -131,7 +131,7 @@ folioscope.panels = (() => {
 
   function failures(asset) {
     return h("div", { class: "prose" }, ...asset.failures.map((failure) => h("section", { class: "trouble" },
-      h("h2", { text: `${text.words(failure.reason)}${failure.segment ? `, ${asset.kind === "video" ? "shot" : "page"} ${failure.segment}` : ""}` }),
+      h("h2", { text: `${text.capital(failure.reason)}${failure.segment ? `, ${asset.kind === "video" ? "shot" : "page"} ${failure.segment}` : ""}` }),
       h("p", { class: "faint", text: `Stage ${failure.stage}` }),
       h("p", { class: "breaks", text: failure.message }),
       failure.text_salvaged ? h("details", {}, h("summary", { text: "Text that was salvaged" }), h("pre", { class: "source", tabindex: "0", text: failure.text_salvaged })) : null)));

@@ -109,7 +109,7 @@ folioscope.search = (() => {
     return h("a", { class: "hit", href: link(`doc/${id}`, at >= 0 ? { page: hit.segment, words: query } : {}) },
       h("span", { class: "hit-name", title: uri }, ...text.marked(text.name(uri), isFound)),
       h("span", { class: "faint", text: where }),
-      h("span", { class: "hit-text" }, ...text.marked(snippet(words, isFound), isFound)));
+      h("span", { class: "hit-text", dir: "auto" }, ...text.marked(snippet(words, isFound), isFound)));
   }
 
   folioscope.views.search = async (main, site, _path, query) => {

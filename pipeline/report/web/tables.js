@@ -51,7 +51,7 @@
 
   folioscope.views.failures = async (main, site, _path, query) => opened(main, chooser({
     title: "Failures", label: "Reason", height: 92, key: "reason", chosen: query.reason,
-    choices: site.reasons.map((reason) => ({ ...reason, label: text.words(reason.reason) })),
+    choices: site.reasons.map((reason) => ({ ...reason, label: text.capital(reason.reason) })),
     about: (reason) => [
       h("h2", { text: reason.label }),
       reason.meaning ? h("p", { text: reason.meaning }) : "",
@@ -77,7 +77,7 @@
       return h("a", { class: "entry", href: link(`doc/${answer.asset_id}`, { answer: question.question_id }), title: item ? item.quote : answer.uri },
         h("span", { class: "entry-name", text: text.name(answer.uri) }),
         h("span", { class: "entry-side" }, h("span", { class: "faint", text: at || "" }), item ? h("span", { class: `seal ${item.verified ? "yes" : "no"}`, text: item.verified ? "verified" : "not verified" }) : ""),
-        h("span", { class: "entry-text answer-line", text: answer.answer || "" }));
+        h("span", { class: "entry-text answer-line", dir: "auto", text: answer.answer || "" }));
     },
     none: [h("h2", { text: "No questions were asked" }), h("p", { text: "Give a file of questions to the job with --questions, and run it again: no page is read twice." })],
   }));

@@ -49,8 +49,9 @@ folioscope.text = (() => {
 
   const moment = (iso) => iso.replace("T", " ").replace(/:\d\dZ$/, " UTC");
   const words = (code) => (code || "").replaceAll("_", " ");
+  const capital = (code) => words(code).replace(/^./u, (letter) => letter.toUpperCase());
 
-  const INLINE = /(\*\*(?=\S)([^*]+?)\*\*|`([^`]+)`|\$([^$\n]+)\$|<(sup|sub|b|i|em|strong|u)>([^<>]*)<\/\5>|<br\s*\/?>)/gi;
+  const INLINE = /(\*\*(?=\S)([^*]+?)\*\*|`([^`]+)`|\$(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)|<(sup|sub|b|i|em|strong|u)>([^<>]*)<\/\5>|<br\s*\/?>)/gi;
 
   /** Bold, code, formulas and the few tags that readers write; all else stays as it is. */
   function inline(text) {
@@ -84,7 +85,7 @@ folioscope.text = (() => {
 
   /** HTML as elements of a whitelist, with no attribute but spans. The browser's own parser never sees it. */
   function table(source) {
-    const root = h("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" });
+    const root = h("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table", dir: "auto" });
     const open = [root];
     const inside = () => open[open.length - 1];
     const close = (name) => {
@@ -122,12 +123,12 @@ folioscope.text = (() => {
   /** A block of a page as an element. */
   function block({ kind, text, level }) {
     if (/^\s*<table[\s>]/i.test(text)) return table(text);
-    if (kind === "heading") return h("p", { class: `heading h${Math.min(4, Math.max(1, level))}` }, ...inline(text));
-    if (kind === "code") return h("pre", {}, h("code", { text: text.replace(/^```\w*\n|\n```$/g, "") }));
-    if (kind === "formula") return h("p", {}, h("code", { class: "formula", text }));
-    if (kind === "list_item") return h("p", { class: "item" }, ...inline(text));
+    if (kind === "heading") return h("p", { class: `heading h${Math.min(4, Math.max(1, level))}`, dir: "auto" }, ...inline(text));
+    if (kind === "code") return h("pre", { dir: "auto" }, h("code", { text: text.replace(/^```\w*\n|\n```$/g, "") }));
+    if (kind === "formula") return h("p", { dir: "auto" }, h("code", { class: "formula", text }));
+    if (kind === "list_item") return h("p", { class: "item", dir: "auto" }, ...inline(text));
     if (kind === "picture" && !text) return h("p", { class: "faint", text: "A picture" });
-    return h("p", {}, ...inline(text));
+    return h("p", { dir: "auto" }, ...inline(text));
   }
 
   /** The text with its found words marked. */
@@ -135,5 +136,5 @@ folioscope.text = (() => {
     return text.split(/([^\p{L}\p{N}]+)/u).map((part) => (part && isFound(part) ? h("mark", { text: part }) : part));
   }
 
-  return { name, place, count, many, percent, bytes, clock, lasting, moment, words, inline, block, marked };
+  return { name, place, count, many, percent, bytes, clock, lasting, moment, words, capital, inline, block, marked };
 })();

@@ -33,7 +33,10 @@ folioscope.timeline = (() => {
     const marks = asset.answers.flatMap((answer) => answer.evidence.filter((item) => item.start !== null).map((item) =>
       span(item.start, item.end ?? item.start, { class: "proof", title: `${answer.question} ${text.clock(item.start)}`, "aria-label": `Evidence for: ${answer.question}` })));
 
+    const said = shots.flatMap((shot) => shot.said).map(([start, end, words]) =>
+      span(start, end, { class: "said", tabindex: "-1", title: `${text.clock(start)} ${words}`, "aria-label": `Text at ${text.clock(start)}: ${words}` }));
     const needle = h("div", { class: "needle" });
+    const hand = h("span");
     const slider = h("input", { type: "range", class: "seek", min: "0", max: String(duration), step: "0.1", value: "0", "aria-label": "Time in the film",
       oninput: () => onseek(Number(slider.value)) });
     const root = h("section", { class: "timeline", "aria-label": "Time line" },
@@ -41,14 +44,16 @@ folioscope.timeline = (() => {
       h("div", { class: "bands" },
         chapters.length ? band("Chapters", "chapters", ...chapters) : null,
         band("Shots", "shots", ...cuts),
+        said.length ? band("On screen", "words", ...said) : null,
         marks.length ? band("Evidence", "proofs", ...marks) : null,
         needle),
-      h("div", { class: "ruler" }, h("span", { text: "0:00" }), slider, h("span", { text: text.clock(duration) })));
+      h("div", { class: "ruler" }, hand, slider));
 
     return {
       root,
       show(seconds, shot) {
         slider.value = String(seconds);
+        hand.textContent = `${text.clock(seconds)} / ${text.clock(duration)}`;
         slider.setAttribute("aria-valuetext", text.clock(seconds));
         needle.style.setProperty("--at", String(Math.min(1, seconds / duration)));
         for (const cut of cuts) cut.classList.toggle("here", Number(cut.dataset.n) === shot?.n);
