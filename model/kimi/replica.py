@@ -1,16 +1,13 @@
 """The Kimi-VL replica: a checkpoint, its processor and an engine behind the three tasks.
 
-Loading the published weights takes 33 GB of device memory and minutes; it is tried three times, then the actor fails
-and Ray starts another. After an error in the middle of a call the engine is cleared and serves on.
+Loading the published weights takes 33 GB of device memory and minutes. After an error in the middle of a call the
+engine is cleared and serves on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import Any, cast
-
-import tenacity
+from typing import Any
 
 from model.engine.interface import Engine, EngineName
 from model.kimi.asking import Asker, Limits
@@ -18,18 +15,15 @@ from model.kimi.conversation import Conversation
 from model.kimi.description import Behaviour, behaviour_of, resolve
 from model.kimi.films import FilmUnderstander
 from model.kimi.reading import Reader
-from model.kimi.shots import ShotReader
 from model.kimi.understanding import Understander
 from model.kimi_vl import KimiVLProcessor
 from model.protocol import (
     Answer,
     AssetText,
     FilmText,
-    PageInput,
     Question,
     Reading,
     SegmentInput,
-    ShotInput,
     Summary,
 )
 
@@ -38,21 +32,11 @@ CPU_CACHE_BYTES = 1 << 30
 
 
 def load_kimi(name: str, engine: EngineName) -> KimiReplica:
-    """Raises what loading raised the third time."""
-    retry = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(1, 30),
-        retry=tenacity.retry_if_exception_type(OSError),
-        reraise=True,
-    )
-    return retry(_load, name, engine)
-
-
-def _load(name: str, engine_name: EngineName) -> KimiReplica:
+    """Raises ``CheckpointNotFoundError``, ``CheckpointError``, and ``OSError`` where a store or the hub stumbles."""
     location, _ = resolve(name, weights=True)
     conversation = Conversation(KimiVLProcessor.from_pretrained(location))
-    engine, context = make_engine(location, engine_name)
-    return KimiReplica(engine, conversation, behaviour_of(name), context)
+    made, context = make_engine(location, engine)
+    return KimiReplica(made, conversation, behaviour_of(name), context)
 
 
 def make_engine(location: str, name: EngineName) -> tuple[Engine, int]:
@@ -89,19 +73,13 @@ class KimiReplica:
     def __init__(self, engine: Engine, conversation: Conversation, behaviour: Behaviour, context_tokens: int) -> None:
         self.engine = engine
         self._reader = Reader(engine, conversation, behaviour.read)
-        self._shot_reader = ShotReader(engine, conversation, behaviour.read)
         asker = Asker(engine, conversation)
         limits = Limits(context_tokens, behaviour.summary, behaviour.answer)
         self._understander = Understander(asker, conversation, limits)
         self._film_understander = FilmUnderstander(asker, conversation, limits)
 
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
-        """Pages and shots are read in runs of one kind: a run is done before the next begins."""
-        for are_shots, run in groupby(segments, key=lambda segment: isinstance(segment, ShotInput)):
-            if are_shots:
-                yield from self._shot_reader.read(cast(Iterator[ShotInput], run))
-            else:
-                yield from self._reader.read(cast(Iterator[PageInput], run))
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return self._reader.read(segments)
 
     def summarize(self, asset: AssetText) -> Summary:
         if isinstance(asset, FilmText):

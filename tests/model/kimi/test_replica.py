@@ -12,10 +12,10 @@ from scripted import Reply, Scripted, replica_of
 
 from model.engine.interface import Request, Sampling
 from model.kimi.asking import FormNeverMetError
-from model.kimi.conversation import Conversation, TruncatedThoughtError
+from model.kimi.conversation import Conversation
 from model.kimi.description import behaviour_of, describe_kimi, resolve
 from model.kimi.reading import Reader
-from model.kimi.structured import FormError, parse_answer, parse_summary
+from model.kimi.structured import FormError, TruncatedThoughtError, parse_answer, parse_summary
 from model.kimi_vl import KimiVLProcessor
 from model.kimi_vl.rgb import ImageInputError
 from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
@@ -136,7 +136,7 @@ def test_a_page_that_cannot_be_shown_or_thought_through_costs_its_neighbours_not
     strip[:, :3000] = 255
 
     def script(_: str, request: Request) -> Reply:
-        return ("◁think▷ hm", "length", -0.1) if request.key == "read-3" else "words"
+        return ("◁think▷ hm", "length", -0.1) if request.key == "read-2" else "words"
 
     replica, engine = replica_of(processor, script)
     first, too_long, endless, last = replica.read([page(1), page(2, strip), page(3), page(4)])
