@@ -128,10 +128,10 @@ def extract_docs(
     except (ConfigError, UnknownModelError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
-    raise typer.Exit(_run(config, replica))
+    raise typer.Exit(run_job(config, replica))
 
 
-def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
+def run_job(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.lease import LeaseLostError, OutputBusyError
     from pipeline.manifest import ManifestError
     from pipeline.run import Run
@@ -145,7 +145,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         return Exit.BROKEN
-    _print_books(outcome.books)
+    _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
     if outcome.retried_requests:
         typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
     typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
@@ -164,7 +164,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     return Exit.OK
 
 
-def _print_books(books: Books) -> None:
+def _print_books(books: Books, segments: str) -> None:
     table = Table(title="Books: seen = done + reused + failed + skipped", title_justify="left")
     table.add_column("")
     for name in ("seen", "done", "reused", "failed", "skipped"):
@@ -172,7 +172,7 @@ def _print_books(books: Books) -> None:
     table.add_column("balance")
     for label, counts in (
         ("files", books.assets),
-        ("pages", books.segments),
+        (segments, books.segments),
         ("summaries", books.summaries),
         ("answers", books.answers),
     ):
