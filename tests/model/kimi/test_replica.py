@@ -136,7 +136,7 @@ def test_a_page_that_cannot_be_shown_or_thought_through_costs_its_neighbours_not
     strip[:, :3000] = 255
 
     def script(_: str, request: Request) -> Reply:
-        return ("◁think▷ hm", "length", -0.1) if request.key == "read-3" else "words"
+        return ("◁think▷ hm", "length", -0.1) if request.key == "read-2" else "words"
 
     replica, engine = replica_of(processor, script)
     first, too_long, endless, last = replica.read([page(1), page(2, strip), page(3), page(4)])
