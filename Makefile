@@ -28,12 +28,14 @@ else
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
 endif
 	@$(BIN)/python examples/show_tables.py $(OUTPUT)
+	@$(BIN)/python jobs/report.py $(OUTPUT)
 
 demo-kimi: $(BIN)/.ready  ## Read a small archive with a Kimi-VL replica on the CPU (the nano model that lies here)
 	$(BIN)/python examples/make_printed.py demo/printed > /dev/null
 	$(BIN)/python jobs/extract_docs.py --input demo/printed --output demo/output-kimi --model nano --replicas 1 \
 	    --questions examples/printed_questions.yaml
 	@$(BIN)/python examples/show_tables.py demo/output-kimi
+	@$(BIN)/python jobs/report.py demo/output-kimi
 
 test: lint  ## Lint, types and tests
 	$(BIN)/python -m pytest

@@ -76,7 +76,7 @@ def overhead(scratch: Path, quick: bool) -> dict[str, Any]:
         for number in range(documents):
             draw_pdf(small / f"{number}.pdf", few_pages, 1000 * number)
             draw_pdf(large / f"{number}.pdf", many_pages, 1000 * number)
-        options = ("--layout", layout, "--model", "embedded")
+        options = ("--layout", layout, "--model", "embedded", "--thumbnails", "0")  # the plain loop makes none
         few = extract(small, scratch / f"out-few-{layout}", *options)
         many = extract(large, scratch / f"out-many-{layout}", *options)
         further = documents * (many_pages - few_pages)

@@ -1,7 +1,8 @@
 """The fake replica: deterministic and instant, for tests of the pipeline and for timing it without a model.
 
-It reads the text layer's words as they are, so that its rows depend on the page and on nothing else. The environment
-variable FOLIOSCOPE_FAKE_SECONDS makes it take that long for each page, as a model would.
+It reads the text layer's words as they are, and of a shot the colours of its frames, so that its rows depend on the
+segment and on nothing else. The environment variable FOLIOSCOPE_FAKE_SECONDS makes it take that long for each segment,
+as a model would.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from model.protocol import (
     Answer,
-    DocumentText,
+    AssetText,
+    Block,
+    Box,
+    Chapter,
     Evidence,
+    FilmText,
+    Frame,
     KeyPoint,
     PageInput,
     Question,
     Reading,
     ReplicaDescription,
+    SegmentInput,
+    ShotInput,
     Summary,
     TextSource,
     Usage,
@@ -31,50 +39,77 @@ DESCRIPTION = ReplicaDescription(
     settings={"read": {}, "summarize": {}, "answer": {}},
     num_cpus=0.5,
 )
+_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
 class FakeReplica:
     def __init__(self) -> None:
         self._seconds = float(os.environ.get("FOLIOSCOPE_FAKE_SECONDS", "0"))
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        for page in pages:
-            time.sleep(self._seconds)
-            yield _read(page)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        for segment in segments:
+            if segment is not None:
+                time.sleep(self._seconds)
+                yield _read_shot(segment) if isinstance(segment, ShotInput) else _read_page(segment)
 
-    def summarize(self, document: DocumentText) -> Summary:
-        """The first line of the first page that holds one."""
-        evidence = _first_line(document)
-        if evidence is None:
-            return Summary("", "extractive")
-        return Summary(
-            evidence.quote, "extractive", (KeyPoint(evidence.quote, (evidence,)),), usage=Usage(output_tokens=1)
-        )
+    def summarize(self, asset: AssetText) -> Summary:
+        """The first line of the first segment that holds one; each shot of a film is a chapter."""
+        line = next(_lines(asset), None)
+        points = () if line is None else (KeyPoint(line.quote, (line,)),)
+        chapters: tuple[Chapter, ...] = ()
+        if isinstance(asset, FilmText):
+            chapters = tuple(Chapter(f"Shot {shot.shot_number}", shot.start_s, shot.end_s) for shot in asset.shots)
+        text = "" if line is None else line.quote
+        return Summary(text, "extractive", points, chapters, Usage(output_tokens=len(points)))
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
         """The first line that holds the question's last word."""
-        return [_answer(document, question) for question in questions]
+        return [_answer(asset, question) for question in questions]
 
 
-def _read(page: PageInput) -> Reading:
+def _read_page(page: PageInput) -> Reading:
     blocks = page.layer.blocks if page.layer else ()
+    return _reading(blocks)
+
+
+def _read_shot(shot: ShotInput) -> Reading:
+    """One line for each run of frames of the same mean colour, such as ``colour 12 200 31``."""
+    runs: list[list[Frame]] = []
+    for frame in shot.frames:
+        if runs and _colour(runs[-1][0]) == _colour(frame):
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    return _reading([Block("text", _colour(run[0]), _WHOLE, 1.0, 0, run[0].time_s, run[-1].time_s) for run in runs])
+
+
+def _colour(frame: Frame) -> str:
+    red, green, blue = frame.image.mean(axis=(0, 1)).round().astype(int).tolist()
+    return f"colour {red} {green} {blue}"
+
+
+def _reading(blocks: Sequence[Block]) -> Reading:
     text = "\n\n".join(block.text for block in blocks)
-    source: TextSource = "text_layer" if text else "none"
-    return Reading(text, source, blocks, flags=() if text else ("blank",), usage=Usage(1, len(text.split())))
+    source: TextSource = "none"
+    if text:
+        source = "model" if blocks[0].start_s is not None else "text_layer"
+    return Reading(text, source, tuple(blocks), flags=() if text else ("blank",), usage=Usage(1, len(text.split())))
 
 
-def _first_line(document: DocumentText) -> Evidence | None:
-    for page in document.pages:
-        for line in page.text.splitlines():
-            if line.strip():
-                return Evidence(line, page.page_number)
-    return None
+def _lines(asset: AssetText) -> Iterator[Evidence]:
+    if isinstance(asset, FilmText):
+        for shot in asset.shots:
+            for line in filter(str.strip, shot.text.splitlines()):
+                yield Evidence(line, start_s=shot.start_s, end_s=shot.end_s)
+        return
+    for page in asset.pages:
+        for line in filter(str.strip, page.text.splitlines()):
+            yield Evidence(line, page.page_number)
 
 
-def _answer(document: DocumentText, question: Question) -> Answer:
+def _answer(asset: AssetText, question: Question) -> Answer:
     word = question.text.rstrip("?!. ").rpartition(" ")[2].casefold()
-    for page in document.pages:
-        for line in page.text.splitlines():
-            if word in line.casefold():
-                return Answer(question.question_id, line, True, 1.0, (Evidence(line, page.page_number),))
+    for line in _lines(asset):
+        if word in line.quote.casefold():
+            return Answer(question.question_id, line.quote, True, 1.0, (line,))
     return Answer(question.question_id, None, False, 1.0)

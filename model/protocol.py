@@ -92,6 +92,9 @@ class ShotInput:
     frames: tuple[Frame, ...]
 
 
+SegmentInput = PageInput | ShotInput
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     input_tokens: int = 0
@@ -188,6 +191,9 @@ class FilmText:
     pictures: FramePictures | None = None
 
 
+AssetText = DocumentText | FilmText
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Where a statement comes from. ``verified`` is set by the pipeline, never by a replica."""
@@ -246,17 +252,18 @@ class Answer:
 
 
 class Replica(Protocol):
-    """One loaded model. Methods may raise: the pipeline turns that into a failure row, page by page."""
+    """One loaded model. Methods may raise: the pipeline turns that into a failure row, segment by segment."""
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        """One reading a page, in order; an exception in a page's place says what is wrong with that page alone.
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        """One reading a page or shot, in order; an exception in its place says what is wrong with that one alone.
 
-        Takes pages as it has room for them, and gives a reading as soon as it and those before it are done.
+        Takes segments as it has room for them, and gives a reading as soon as it and those before it are done. None
+        says that the next one is not ready yet, and comes only while readings are owed: go on with those.
         """
 
-    def summarize(self, document: DocumentText) -> Summary: ...
+    def summarize(self, asset: AssetText) -> Summary: ...
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
         """One answer a question, in order."""
 
 
@@ -266,7 +273,8 @@ class ReplicaDescription:
 
     ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
     recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it; ``looks`` that it
-    wants the pages' pictures for summaries and answers, too.
+    wants the pages' or shots' pictures for summaries and answers, too; ``batches`` that it reads many pages at once,
+    and slows down where it is given few.
     """
 
     name: str
@@ -276,3 +284,4 @@ class ReplicaDescription:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     looks: bool = False
+    batches: bool = False

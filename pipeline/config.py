@@ -8,20 +8,36 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
-from pipeline.decode.pages import Layout
+from pipeline.decode.pages import Kind, Layout
+from pipeline.failures import Reason
 from pipeline.sources import redact
 
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
+_PARTS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
+Media = Literal["documents", "films"]
+KINDS: dict[Media, tuple[Kind, ...]] = {"documents": ("pdf", "image"), "films": ("video",)}
 
 
 class ConfigError(ValueError):
@@ -50,6 +66,7 @@ class RunConfig(BaseModel):
 
     inputs: tuple[str, ...] = Field(min_length=1)
     output: str = Field(min_length=1)
+    media: Media = "documents"
     tasks: tuple[Task, ...] = TASK_ORDER
     questions: tuple[QuestionSpec, ...] = ()
     model: str = "embedded"
@@ -57,9 +74,12 @@ class RunConfig(BaseModel):
     gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
     pages_per_unit: int = Field(default=8, ge=1, le=512)
+    seconds_per_unit: float = Field(default=60.0, ge=1, le=3600)
+    max_frames_per_shot: int = Field(default=4, ge=1, le=64)
     dpi: int = Field(default=144, ge=36, le=600)
     layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
+    thumbnails: int = Field(default=640, ge=0, le=2048)
     limit: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=0, ge=0)
     passwords: tuple[SecretStr, ...] = ()
@@ -70,6 +90,10 @@ class RunConfig(BaseModel):
     seconds_per_file: float = Field(default=6 * 3600.0, gt=0)
     seconds_per_read: float = Field(default=600.0, gt=0)
     price_per_replica_hour: float | None = Field(default=None, ge=0)
+    max_replica_hours: float | None = Field(default=None, gt=0)
+    max_cost: float | None = Field(default=None, gt=0)
+    deadline: AwareDatetime | None = None
+    retry_failed: tuple[str, ...] = ()
 
     @field_validator("tasks")
     @classmethod
@@ -84,11 +108,48 @@ class RunConfig(BaseModel):
         doubled = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if doubled:
             raise ValueError(f"question ids must differ; given more than once: {', '.join(doubled)}")
+        if self.max_cost is not None and not self.price_per_replica_hour:
+            raise ValueError("max_cost needs price_per_replica_hour: a cost is replica hours times that price")
+        unknown = sorted(set(self.retry_failed) - {"all", *Reason})
+        if unknown:
+            raise ValueError(
+                f"retry_failed: no such reason: {', '.join(unknown)}; give all, or any of {', '.join(Reason)}"
+            )
         return self
+
+    @property
+    def reasons_to_retry(self) -> tuple[str, ...]:
+        """The reason codes of ``retry_failed``, ``all`` spelt out."""
+        return tuple(Reason) if "all" in self.retry_failed else self.retry_failed
+
+    @property
+    def replica_seconds(self) -> float | None:
+        """The least of what ``max_replica_hours`` and ``max_cost`` allow; None where neither is given."""
+        hours = [] if self.max_replica_hours is None else [self.max_replica_hours]
+        if self.max_cost is not None and self.price_per_replica_hour:
+            hours.append(self.max_cost / self.price_per_replica_hour)
+        return 3600 * min(hours) if hours else None
+
+    @property
+    def limited(self) -> bool:
+        """True where the run may stop before its work is done; it then takes the newest sources first."""
+        return self.replica_seconds is not None or self.deadline is not None
 
     @property
     def choice(self) -> ModelChoice:
         return ModelChoice(self.model, self.engine)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of file that the run reads; it skips the others."""
+        return KINDS[self.media]
+
+    @property
+    def segments_per_unit(self) -> int:
+        """Pages or shots that commit together; each frame of a shot weighs as much as a page."""
+        if self.media == "documents":
+            return self.pages_per_unit
+        return max(1, self.pages_per_unit // self.max_frames_per_shot)
 
     @property
     def asks(self) -> bool:
@@ -158,3 +219,21 @@ def load_passwords(path: Path) -> tuple[SecretStr, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--password-file {path}: cannot be read ({error})") from error
     return tuple(SecretStr(line) for line in lines if line)
+
+
+def parse_deadline(text: str, now: datetime) -> datetime:
+    """A moment from an ISO time (``2026-03-01T06:00``, local unless it names a zone) or a duration (``6h``, ``1d12h``).
+
+    Raises:
+        ConfigError: it is neither; the message says what is expected.
+    """
+    parts = _PART.findall(text)
+    if parts and not _PART.sub("", text).strip():
+        return now + sum((timedelta(**{_PARTS[unit.lower()]: float(number)}) for number, unit in parts), timedelta())
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--deadline {text}: is neither a time (2026-03-01T06:00) nor a duration (6h, 90m, 1d12h)"
+        ) from error
+    return moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Evidence is looked up, not believed: a quote is verified where the page's own text holds it. No model is needed.
+"""Evidence is looked up, not believed: a quote is verified where the page's or shot's own text holds it, by no model.
 
 A long quote may differ by a few slips of OCR, never in a number; a short one must stand there word for word. The box of
 the block that holds it comes with it. A lookup costs well under a millisecond.
@@ -13,7 +13,7 @@ from dataclasses import replace
 from rapidfuzz import fuzz
 
 from model.plain_text import normal_form, strip_markup
-from model.protocol import Block, Box, Evidence, PageText
+from model.protocol import Block, Box, Evidence, PageText, ShotText
 
 SLIPS_FROM = 40  # characters; a shorter quote must match exactly
 LIKENESS = 94.0
@@ -27,12 +27,42 @@ def verify(evidence: Evidence, pages: Mapping[int, PageText]) -> Evidence:
     quote = normal_form(strip_markup(evidence.quote))
     if page is None or not quote:
         return replace(evidence, verified=False, bbox=None)
-    blocks = [block for block in page.blocks if block.text.strip()]
-    found = holds(normal_form(strip_markup(page.text)), quote) or holds(
+    blocks = _with_text(page.blocks)
+    found = _found(quote, page.text, blocks)
+    return replace(evidence, verified=found, bbox=_box_of(quote, blocks) if found else None)
+
+
+def verify_in_film(evidence: Evidence, shots: Sequence[ShotText]) -> Evidence:
+    """As :func:`verify`, in the shots that overlap the evidence's seconds, one by one and together.
+
+    Only words that were on the screen are looked up: a caption is what a model said, and proves nothing.
+    """
+    quote = normal_form(strip_markup(evidence.quote))
+    if evidence.start_s is None or not quote:
+        return replace(evidence, verified=False, bbox=None)
+    end_s = evidence.start_s if evidence.end_s is None else evidence.end_s
+    near = [shot for shot in shots if _overlaps(shot, evidence.start_s, end_s)]
+    for shot in near:
+        blocks = _with_text(shot.blocks)
+        if _found(quote, shot.text, blocks):
+            return replace(evidence, verified=True, bbox=_box_of(quote, blocks))
+    found = len(near) > 1 and holds(normal_form(" ".join(strip_markup(shot.text) for shot in near)), quote)
+    return replace(evidence, verified=found, bbox=None)
+
+
+def _overlaps(shot: ShotText, start_s: float, end_s: float) -> bool:
+    """A shot ends where the next one starts: that moment is the next one's."""
+    return shot.start_s <= end_s and (start_s < shot.end_s or start_s == shot.start_s)
+
+
+def _with_text(blocks: Sequence[Block]) -> list[Block]:
+    return [block for block in blocks if block.text.strip()]
+
+
+def _found(quote: str, text: str, blocks: Sequence[Block]) -> bool:
+    return holds(normal_form(strip_markup(text)), quote) or holds(
         normal_form(" ".join(strip_markup(block.text) for block in blocks)), quote
     )
-    box = _box_of(quote, blocks) if found else None
-    return replace(evidence, verified=found, bbox=box)
 
 
 def holds(text: str, quote: str) -> bool:

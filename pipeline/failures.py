@@ -24,12 +24,17 @@ class Reason(StrEnum):
     DAMAGED_FILE = "damaged_file"
     NO_PAGES = "no_pages"
     PASSWORD_REQUIRED = "password_required"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    PROTECTED = "protected"
     # decode
     DECODE_ERROR = "decode_error"
     DECODE_CRASHED = "decode_crashed"
     DECODE_TIMEOUT = "decode_timeout"
     MEMORY_LIMIT = "memory_limit"
     PIXEL_LIMIT = "pixel_limit"
+    TORN_FILM = "torn_film"
+    NO_FRAMES = "no_frames"
     # read, summarize, answer
     MODEL_ERROR = "model_error"
     WORKER_DIED = "worker_died"
@@ -46,11 +51,16 @@ MEANING = {
     Reason.DAMAGED_FILE: "The file, or what is left of a page, cannot be recovered. Get another copy.",
     Reason.NO_PAGES: "A whole PDF without a page in it.",
     Reason.PASSWORD_REQUIRED: "The file is locked. Put its password into `--password-file`; it is then tried again.",
+    Reason.NO_VIDEO: "The file holds sound or subtitles and no moving picture.",
+    Reason.UNSUPPORTED_CODEC: "Nothing here decodes the film's codec. Convert it.",
+    Reason.PROTECTED: "The film's frames are encrypted. Get a copy without copy protection.",
     Reason.DECODE_ERROR: "The page's content is damaged; the message has the decoder's words.",
     Reason.DECODE_CRASHED: "The page takes the decoder's process down, twice.",
     Reason.DECODE_TIMEOUT: "The page takes longer than `--seconds-per-page`, twice.",
     Reason.MEMORY_LIMIT: "The page needs more memory than `--memory-mb`.",
     Reason.PIXEL_LIMIT: "The page has no sensible size, or the picture is too large to open.",
+    Reason.TORN_FILM: "The film breaks off; the message says where. What stands before is read. Get another copy.",
+    Reason.NO_FRAMES: "No frame decodes in the whole film, or in this part of it. Get another copy.",
     Reason.MODEL_ERROR: "The replica raised; the message has its words.",
     Reason.WORKER_DIED: "The actor died three times at this unit. Taken up again if the run did not finish.",
 }

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.manifest import DataFile, Manifest
 from pipeline.store import OutputStore
 from pipeline.work import WorkArea
 from schemas.migrations import migrate, stamp
-from schemas.tables import FAILURES, SCHEMA_VERSION, SORT_KEYS, TABLES
+from schemas.tables import SCHEMA_VERSION, SORT_KEYS, TABLES
 
 FILE_BYTES = 256 << 20
 ROW_GROUP_ROWS = 4096
@@ -113,22 +112,6 @@ def replace_table(store: OutputStore, manifest: Manifest, name: str, table: pa.T
     if not writer.files:
         writer.write_empty()
     return manifest.with_table(name, tuple(writer.files))
-
-
-def merged_failures(work: WorkArea, published: pa.Table, identified_uris: set[str]) -> pa.Table | None:
-    """The failures table after this run; None where it stays as it is.
-
-    Failures to look into a file go when the file has been looked into again.
-    """
-    fresh = [table.cast(FAILURES) for table in work.read(work.names("failures"))]
-    outdated = pc.and_(
-        pc.equal(published["stage"], "plan"),
-        pc.is_in(published["uri"], pa.array(sorted(identified_uris), pa.string())),
-    )
-    kept = published.filter(pc.invert(outdated))
-    if not fresh and kept.num_rows == published.num_rows:
-        return None
-    return pa.concat_tables([kept, *fresh])
 
 
 def read_published(store: OutputStore, manifest: Manifest, name: str) -> pa.Table:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,16 +17,20 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
+from model.load import ModelLoadError
+
 # Read by ray.data when it is imported.
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Ray complains of every actor pool of Ray Data at level ERROR; what is fatal still speaks.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# Of an actor that died while it was made Ray gives the trace as text alone.
+_LOAD_ERROR = re.compile(rf"^{ModelLoadError.__module__}\.{ModelLoadError.__qualname__}: (.+)$", re.M)
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
 
 
 class SessionError(RuntimeError):
-    """Ray cannot be reached or cannot hold the actors asked for; the message says what to do."""
+    """Ray cannot be reached, or cannot hold or start the actors asked for; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,22 @@ def _check_room(need: Need, nodes: Sequence[Mapping[str, float]], say: Callable[
 
 
 def run_actors(
-    blocks: Sequence[pa.Table], actor: type, job: object, *, size: int, num_cpus: float, num_gpus: float = 0.0
+    blocks: Sequence[pa.Table],
+    actor: type,
+    job: object,
+    *,
+    size: int,
+    num_cpus: float,
+    num_gpus: float = 0.0,
+    calls_at_once: int = 1,
 ) -> Iterator[pa.Table]:
     """Put each block through one call of a pool of ``size`` actors; yields what they return, as it comes.
 
-    A killed actor is started again and its block put through again: actors must make that harmless.
+    An actor gets so many ``calls_at_once``, each in a thread, and one block more waits for it. A killed actor is
+    started again and its blocks put through again: actors must make that harmless.
+
+    Raises:
+        SessionError: an actor could not load its model.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -119,8 +135,19 @@ def run_actors(
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(job,),
-            compute=ActorPoolStrategy(size=min(size, len(blocks)), max_tasks_in_flight_per_actor=2),
+            compute=ActorPoolStrategy(
+                size=min(size, len(blocks)),
+                max_tasks_in_flight_per_actor=calls_at_once + 1,
+                enable_true_multi_threading=calls_at_once > 1,
+            ),
+            max_concurrency=calls_at_once,
             num_cpus=num_cpus,
             num_gpus=num_gpus or None,
         )
-        yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        try:
+            yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        except ray.exceptions.ActorDiedError as error:
+            told = _LOAD_ERROR.findall(str(error))
+            if not told:
+                raise
+            raise SessionError(told[-1]) from error

@@ -1,4 +1,4 @@
-"""Answers found, never written: a verbatim sentence of the document with its page, or "not found".
+"""Answers found, never written: a verbatim sentence of the document or film with its place, or "not found".
 
 Passages are retrieved by BM25. The document is taken to hold the answer only where one passage covers what the question
 asks about: its names and numbers all, its other words for the most part, and something of the kind asked for (a name
@@ -20,7 +20,7 @@ import bm25s
 import numpy as np
 
 from model.embedded.sentences import Sentence, sentences_of
-from model.protocol import Answer, DocumentText, Evidence, Question, Usage
+from model.protocol import Answer, AssetText, FilmText, Question, Usage
 from model.words import FUNCTION_WORDS, content_tokens, tokens
 
 SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.69", "answerer": "2"}
@@ -56,7 +56,7 @@ _CHECKS: Final = {"number": _NUMBER, "date": _DATE, "name": _NAME}
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """A document's passages: a window of sentences around each sentence, within its page."""
+    """The passages of a document or film: a window of sentences around each sentence, within its page or shot."""
 
     sentences: list[Sentence]
     windows: list[list[int]]
@@ -65,18 +65,19 @@ class _Index:
     unseen_idf: float
     retriever: bm25s.BM25 | None
     names_stand_out: bool  # False in German, which writes every noun with a capital
+    headings_answer: bool  # on a screen the largest words say what is meant; on a page they only name it
 
 
-def answer(document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
-    """One answer a question, in order; the document is indexed once."""
+def answer(asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
+    """One answer a question, in order; the document or film is indexed once."""
     begun = time.perf_counter()
-    index = _build(document)
+    index = _build(asset)
     building = (time.perf_counter() - begun) / max(1, len(questions))
     return [_answer(index, question, building) for question in questions]
 
 
-def _build(document: DocumentText) -> _Index:
-    sentences = sentences_of(document)
+def _build(asset: AssetText) -> _Index:
+    sentences = sentences_of(asset)
     terms = [frozenset(tokens(sentence.text)) for sentence in sentences]
     windows = [_window(sentences, i) for i in range(len(sentences))]
     frequency = Counter(term for group in terms for term in group)
@@ -86,18 +87,22 @@ def _build(document: DocumentText) -> _Index:
         retriever = bm25s.BM25()
         corpus = [[term for i in window for term in tokens(sentences[i].text)] or ["\0"] for window in windows]
         retriever.index(corpus, show_progress=False)
-    german = sum(page.language == "de" for page in document.pages) > len(document.pages) / 2
-    return _Index(sentences, windows, terms, idf, math.log(2 + len(sentences)), retriever, not german)
+    is_film = isinstance(asset, FilmText)
+    segments = asset.shots if isinstance(asset, FilmText) else asset.pages
+    languages = [segment.language for segment in segments]
+    german = languages.count("de") > len(languages) / 2
+    unseen = math.log(2 + len(sentences))
+    return _Index(sentences, windows, terms, idf, unseen, retriever, not german, is_film)
 
 
 def _window(sentences: list[Sentence], centre: int) -> list[int]:
-    """The sentence, its neighbours on the page, and the heading that it stands under."""
+    """The sentence, its neighbours in the page or shot, and the heading that it stands under."""
     half = WINDOW // 2
-    page = sentences[centre].page_number
+    segment = sentences[centre].segment
     near = [
         i
         for i in range(max(0, centre - half), min(len(sentences), centre + half + 1))
-        if sentences[i].page_number == page
+        if sentences[i].segment == segment
     ]
     heading = next((i for i in range(centre, max(-1, centre - 12), -1) if sentences[i].kind == "heading"), None)
     return near if heading is None or heading in near else [heading, *near]
@@ -116,8 +121,7 @@ def _answer(index: _Index, question: Question, building: float) -> Answer:
     if best is None:
         return Answer(question.question_id, None, False, None, usage=usage)
     sentence = index.sentences[best[1]]
-    evidence = Evidence(sentence.text, sentence.page_number, bbox=sentence.bbox)
-    return Answer(question.question_id, sentence.text, True, min(1.0, best[0]), (evidence,), usage=usage)
+    return Answer(question.question_id, sentence.text, True, min(1.0, best[0]), (sentence.evidence,), usage=usage)
 
 
 def _retrieve(index: _Index, wanted: list[str]) -> list[int]:
@@ -140,7 +144,7 @@ def _score(index: _Index, centre: int, question: str, wanted: list[str]) -> floa
     if covered < COVERAGE or not names <= passage:
         return None
     sentence = index.sentences[centre]
-    if sentence.kind == "heading":
+    if sentence.kind == "heading" and not index.headings_answer:
         return None
     kind = next((kind for kind, pattern in _KINDS if pattern.search(question)), None)
     if kind is not None and not _holds_kind(sentence.text, kind, question):

@@ -23,12 +23,15 @@ _FOLIO = re.compile(r"\b(?:\d{1,4}|[ivxlc]{2,7}|[IVXLC]{1,7})\b")
 _BULLET = re.compile(r"^\s*(?:[-*•◦▪●○■□‣·]|\(?\d{1,2}[.)])\s+")
 
 
-def to_blocks(lines: Sequence[Line]) -> tuple[Block, ...]:
-    """Blocks in reading order, with the lines' mean confidence."""
+def to_blocks(lines: Sequence[Line], middle: float | None = None, *, running_heads: bool = True) -> tuple[Block, ...]:
+    """Blocks in reading order, with the lines' mean confidence.
+
+    ``middle`` is the height of an ordinary line where others than these tell it. Pages have running heads, films none.
+    """
     if not lines:
         return ()
-    middle = statistics.median(_height(line) for line in lines)
-    head, lines = _running_head(lines, middle)
+    middle = middle or statistics.median(_height(line) for line in lines)
+    head, lines = _running_head(lines, middle) if running_heads else ([], list(lines))
     ordered = [lines[i] for i in reading_order([line.box for line in lines])]
     groups: list[list[Line]] = []
     for line in _side_by_side(ordered):

@@ -1,4 +1,4 @@
-"""Sentences of a document, each with the page and the block that holds it. No model, no language packs.
+"""Sentences of a document or a film, each with the segment and the block that holds it. No model, no language packs.
 
 Splits after sentence marks of any script, but not after initials, common abbreviations or numbers; headings and table
 rows are sentences of their own kind. About 20 µs a sentence.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.plain_text import strip_markup
-from model.protocol import Block, Box, DocumentText
+from model.protocol import AssetText, Block, Box, Evidence, FilmText, PageText, ShotText
 
 SentenceKind = Literal["heading", "text", "row"]
 _LEFT_OUT = frozenset({"header", "footer"})
@@ -26,30 +26,50 @@ _ABBREVIATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A verbatim sentence. ``order`` counts over the whole document; ``block`` counts its blocks."""
+    """A verbatim sentence. ``order`` counts over the whole document; ``block`` counts its blocks.
+
+    ``segment`` is its page or shot; of a film, ``start_s`` to ``end_s`` is when it stood on the screen.
+    """
 
     text: str
     kind: SentenceKind
-    page_number: int
+    segment: int
     bbox: Box | None
     order: int
     block: int
+    start_s: float | None = None
+    end_s: float | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """The sentence as evidence for itself."""
+        page_number = self.segment if self.start_s is None else None
+        return Evidence(self.text, page_number, self.start_s, self.end_s, self.bbox)
 
 
-def sentences_of(document: DocumentText) -> list[Sentence]:
-    """All sentences of a document in reading order."""
+def sentences_of(asset: AssetText) -> list[Sentence]:
+    """All sentences of a document or a film in reading order."""
     found: list[Sentence] = []
     number = 0
-    for page in document.pages:
-        blocks = page.blocks or (Block("text", page.text),)
-        for block in blocks:
+    segments: tuple[PageText, ...] | tuple[ShotText, ...] = asset.shots if isinstance(asset, FilmText) else asset.pages
+    for segment in segments:
+        for block in segment.blocks or (Block("text", segment.text),):
             if block.kind in _LEFT_OUT or not block.text.strip():
                 continue
             number += 1
             kind: SentenceKind = "heading" if block.kind == "heading" else "row" if block.kind == "table" else "text"
+            place, start_s, end_s = _where(segment, block)
             for text in _pieces(block):
-                found.append(Sentence(text, kind, page.page_number, block.bbox, len(found), number))
+                found.append(Sentence(text, kind, place, block.bbox, len(found), number, start_s, end_s))
     return found
+
+
+def _where(segment: PageText | ShotText, block: Block) -> tuple[int, float | None, float | None]:
+    """(page or shot, start, end) of a block; a film's block without times was there for its whole shot."""
+    if isinstance(segment, PageText):
+        return segment.page_number, None, None
+    start_s = segment.start_s if block.start_s is None else block.start_s
+    return segment.shot_number, start_s, segment.end_s if block.end_s is None else block.end_s
 
 
 def _pieces(block: Block) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from model.embedded.sentences import Sentence, sentences_of
-from model.protocol import DocumentText, Evidence, KeyPoint, Summary, Usage
+from model.protocol import DocumentText, KeyPoint, Summary, Usage
 from model.words import content_tokens
 
 SETTINGS: Final = {"method": "lexrank", "sentences": "5", "summarizer": "1"}
@@ -37,9 +37,9 @@ _BOILERPLATE = re.compile(
 def summarize(document: DocumentText) -> Summary:
     """Up to five sentences of the document in reading order; fewer, or none, where it holds fewer."""
     begun = time.perf_counter()
-    chosen = _choose(_candidates(document))
+    chosen = most_central(_candidates(document))
     points = tuple(
-        KeyPoint(sentence.text, (Evidence(sentence.text, sentence.page_number, bbox=sentence.bbox),))
+        KeyPoint(sentence.text, (sentence.evidence,))
         for sentence in sorted(chosen, key=lambda sentence: sentence.order)
     )
     text = " ".join(point.text for point in points)
@@ -49,14 +49,14 @@ def summarize(document: DocumentText) -> Summary:
 def _candidates(document: DocumentText) -> list[Sentence]:
     head = max(MIN_HEAD_PAGES, math.ceil(HEAD_SHARE * len(document.pages)))
     front = DocumentText(document.asset_id, document.uri, document.title, document.pages[:head])
-    found = [sentence for sentence in sentences_of(front) if _readable(sentence)]
+    found = [sentence for sentence in sentences_of(front) if is_readable(sentence)]
     if len(found) < MAX_SENTENCES and len(document.pages) > head:  # a cover and a contents page say little
         more = DocumentText(document.asset_id, document.uri, document.title, document.pages[: 4 * head])
-        found = [sentence for sentence in sentences_of(more) if _readable(sentence)]
+        found = [sentence for sentence in sentences_of(more) if is_readable(sentence)]
     return found[:MAX_CANDIDATES]
 
 
-def _readable(sentence: Sentence) -> bool:
+def is_readable(sentence: Sentence) -> bool:
     """A whole sentence of words: no heading, row, contents line, address or formula."""
     text = sentence.text
     solid = [c for c in text if not c.isspace()]
@@ -73,7 +73,7 @@ def _readable(sentence: Sentence) -> bool:
     )
 
 
-def _choose(candidates: list[Sentence]) -> list[Sentence]:
+def most_central(candidates: list[Sentence]) -> list[Sentence]:
     """The most central sentences that do not repeat one another."""
     if not candidates:
         return []

@@ -24,15 +24,19 @@ from model.kimi_vl import KimiVLProcessor
 from model.language import language_of
 from model.protocol import (
     Answer,
+    AssetText,
     Block,
     Box,
     DocumentText,
     Evidence,
+    FilmText,
     KeyPoint,
     PageInput,
     Question,
     Reading,
     RgbImage,
+    SegmentInput,
+    ShotInput,
     Summary,
     Usage,
 )
@@ -49,8 +53,13 @@ class NanoReplica:
         self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
         self._number = 0
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        return map(self._read_page, pages)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return (self._read(segment) for segment in segments if segment is not None)
+
+    def _read(self, segment: SegmentInput) -> Reading:
+        if isinstance(segment, ShotInput):
+            raise NotImplementedError("shots")
+        return self._read_page(segment)
 
     def _read_page(self, page: PageInput) -> Reading:
         begun = time.perf_counter()
@@ -59,7 +68,12 @@ class NanoReplica:
         completions = complete_in_order(self.engine, requests)
         return self._reading(lines, completions, time.perf_counter() - begun)
 
-    def summarize(self, document: DocumentText) -> Summary:
+    def summarize(self, asset: AssetText) -> Summary:
+        if isinstance(asset, FilmText):
+            raise NotImplementedError("films")
+        return self._summarize_document(asset)
+
+    def _summarize_document(self, document: DocumentText) -> Summary:
         """How many lines the model counts on each page, and each page's first line."""
         begun = time.perf_counter()
         counts = {}
@@ -82,7 +96,12 @@ class NanoReplica:
         text = f"{len(document.pages)} pages with {lines} lines or pieces of lines, as the model counts them."
         return Summary(text, "abstractive", points, usage=_timed(used, begun))
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
+        if isinstance(asset, FilmText):
+            raise NotImplementedError("films")
+        return self._answer_document(asset, questions)
+
+    def _answer_document(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """Answers "Is "WORD" on the page?" by looking; anything else is not answerable for it."""
         begun = time.perf_counter()
         words = {q.question_id: match["word"] for q in questions if (match := _ASKED_WORD.search(q.text))}

@@ -1,7 +1,7 @@
 """The Kimi-VL replica: a checkpoint, its processor and an engine behind the three tasks.
 
-Loading the published weights takes 33 GB of device memory and minutes; it is tried three times, then the actor fails
-and Ray starts another. After an error in the middle of a call the engine is cleared and serves on.
+Loading the published weights takes 33 GB of device memory and minutes. After an error in the middle of a call the
+engine is cleared and serves on.
 """
 
 from __future__ import annotations
@@ -9,36 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import tenacity
-
 from model.engine.interface import Engine, EngineName
 from model.kimi.conversation import Conversation
 from model.kimi.description import Behaviour, behaviour_of, resolve
 from model.kimi.reading import Reader
 from model.kimi.understanding import Limits, Understander
 from model.kimi_vl import KimiVLProcessor
-from model.protocol import Answer, DocumentText, PageInput, Question, Reading, Summary
+from model.protocol import Answer, AssetText, Question, Reading, SegmentInput, Summary
 
 CACHE_SHARE = 0.85  # of the device memory that is free once the model is loaded
 CPU_CACHE_BYTES = 1 << 30
 
 
 def load_kimi(name: str, engine: EngineName) -> KimiReplica:
-    """Raises what loading raised the third time."""
-    retry = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(1, 30),
-        retry=tenacity.retry_if_exception_type(OSError),
-        reraise=True,
-    )
-    return retry(_load, name, engine)
-
-
-def _load(name: str, engine_name: EngineName) -> KimiReplica:
+    """Raises ``CheckpointNotFoundError``, ``CheckpointError``, and ``OSError`` where a store or the hub stumbles."""
     location, _ = resolve(name, weights=True)
     conversation = Conversation(KimiVLProcessor.from_pretrained(location))
-    engine, context = make_engine(location, engine_name)
-    return KimiReplica(engine, conversation, behaviour_of(name), context)
+    made, context = make_engine(location, engine)
+    return KimiReplica(made, conversation, behaviour_of(name), context)
 
 
 def make_engine(location: str, name: EngineName) -> tuple[Engine, int]:
@@ -79,11 +67,11 @@ class KimiReplica:
             engine, conversation, Limits(context_tokens, behaviour.summary, behaviour.answer)
         )
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
-        return self._reader.read(pages)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return self._reader.read(segments)
 
-    def summarize(self, document: DocumentText) -> Summary:
-        return self._understander.summarize(document)
+    def summarize(self, asset: AssetText) -> Summary:
+        return self._understander.summarize(asset)
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
-        return self._understander.answer(document, questions)
+    def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
+        return self._understander.answer(asset, questions)

@@ -19,7 +19,18 @@ from model.engine.interface import Completion, Engine, Request, Sampling, comple
 from model.kimi.conversation import Conversation, Item, Prompt, Shared
 from model.kimi.prompts import ANSWER, JOIN, PAGE, REPAIR, SUMMARIZE
 from model.kimi.structured import AnswerForm, FormError, SummaryForm, parse_answer, parse_summary
-from model.protocol import Answer, DocumentText, Evidence, KeyPoint, PageText, Question, Summary, Usage
+from model.protocol import (
+    Answer,
+    AssetText,
+    DocumentText,
+    Evidence,
+    FilmText,
+    KeyPoint,
+    PageText,
+    Question,
+    Summary,
+    Usage,
+)
 from model.words import tokens as words_of
 
 FRAME_TOKENS = 512  # chat layout, task and question beside the pages
@@ -71,8 +82,10 @@ class Understander:
         self._number = 0
         self._shared: tuple[tuple[str, tuple[int, ...]], Shared] | None = None
 
-    def summarize(self, document: DocumentText) -> Summary:
+    def summarize(self, document: AssetText) -> Summary:
         """Raises :class:`FormNeverMetError`, ``TruncatedThoughtError``, ``RequestError``."""
+        if isinstance(document, FilmText):
+            raise NotImplementedError("films")
         begun, spent = time.perf_counter(), _Spent()
         parts = list(self._parts(document, self._limits.summary.max_new_tokens))
         if not parts:
@@ -87,8 +100,10 @@ class Understander:
             whole = self._summary_of(joined, spent, None).summary
         return Summary(whole, "abstractive", points, usage=spent.usage(time.perf_counter() - begun))
 
-    def answer(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
+    def answer(self, document: AssetText, questions: Sequence[Question]) -> list[Answer]:
         """Raises as :meth:`summarize` does."""
+        if isinstance(document, FilmText):
+            raise NotImplementedError("films")
         parts = list(self._parts(document, self._limits.answer.max_new_tokens))
         if not parts:
             return [Answer(question.question_id, None, False) for question in questions]

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from model.protocol import RgbImage
 from pipeline.decode.pages import DecodedPage, DecodeSettings
+from pipeline.decode.thumbnail import make_thumbnail
 from pipeline.failures import Failure, Reason
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "MPO")
@@ -60,7 +61,8 @@ def decode_image_page(path: Path, page_number: int, settings: DecodeSettings) ->
     if upright.width * upright.height > settings.max_pixels:
         upright = upright.resize(_fitted(upright.size, settings.max_pixels), Image.Resampling.LANCZOS)
     pixels: RgbImage = np.asarray(upright, dtype=np.uint8)
-    return DecodedPage(page_number, upright.width, upright.height, turned, pixels, None)
+    thumbnail = make_thumbnail(pixels, settings.thumbnail_px) if settings.thumbnail_px else None
+    return DecodedPage(page_number, upright.width, upright.height, turned, pixels, None, thumbnail)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

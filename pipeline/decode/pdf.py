@@ -15,6 +15,7 @@ from model.protocol import RgbImage
 from pipeline.decode.pages import DecodedPage, DecodeSettings
 from pipeline.decode.probe import PDF_ERRORS
 from pipeline.decode.text_layer import extract_text_layer
+from pipeline.decode.thumbnail import make_thumbnail
 from pipeline.failures import Failure, Reason
 
 POINTS_PER_INCH = 72.0
@@ -37,6 +38,7 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
             scale = max(scale, _scan_scale(page, settings))
         image = render(page, scale) if read_from_picture or settings.render == "always" else None
         rotation = int(page.rotation) % 360
+        thumbnail = _thumbnail(page, image, settings.thumbnail_px)
     except Failure:
         raise
     except (*PDF_ERRORS, IndexError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
@@ -44,13 +46,22 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
         raise Failure(Reason.DECODE_ERROR, f"the page does not decode ({type(error).__name__}: {error})") from error
     if image is not None:
         height, width = image.shape[:2]
-    return DecodedPage(page_number, width, height, rotation, image, layer)
+    return DecodedPage(page_number, width, height, rotation, image, layer, thumbnail)
 
 
 def render(page: pymupdf.Page, scale: float) -> RgbImage:
     """The page as (height, width, 3) uint8, rotation applied, annotations drawn."""
     pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
     return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+
+
+def _thumbnail(page: pymupdf.Page, image: RgbImage | None, longest_side: int) -> bytes | None:
+    """A small picture of the page, from the one that was drawn for its reader where there is one."""
+    if not longest_side:
+        return None
+    if image is None:
+        image = render(page, longest_side / max(page.rect.width, page.rect.height))
+    return make_thumbnail(image, longest_side)
 
 
 def _load(document: pymupdf.Document, page_number: int) -> pymupdf.Page:

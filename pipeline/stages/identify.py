@@ -12,7 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
+from pipeline.decode.pages import Kind
 from pipeline.decode.probe import Probe
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Row, failure_row, now
@@ -34,6 +36,8 @@ class IdentifyJob:
     max_file_bytes: int
     limits: ChildLimits
     passwords: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    stop: StopSign | None = None
 
 
 class IdentifyActor:
@@ -51,7 +55,9 @@ class IdentifyActor:
         sources = [SourceFile(**row) for row in files.to_pylist()]
         result = UnitResult()
         try:
-            if self._settled(key := _key(sources)):
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed = len(sources)
+            elif self._settled(key := _key(sources)):
                 result.done = len(sources)
             elif self._attempts.begin(f"identify-{key}") == 1:
                 self._identify(sources, key, result, attempt=1)
@@ -103,7 +109,12 @@ class IdentifyActor:
 
     def _look(self, source: SourceFile) -> tuple[Spooled, Probe]:
         spooled = spool(source, Path(self._job.spool_folder), self._job.max_file_bytes)
-        return spooled, self._children.probe(spooled.path, source.uri)
+        probe = self._children.probe(spooled.path, source.uri)
+        if probe.kind not in self._job.kinds:
+            job = "jobs/index_videos.py" if probe.kind == "video" else "jobs/extract_docs.py"
+            message = f"{source.uri}: its content is a {probe.kind}, whatever its name says; rename it for {job}"
+            raise Failure(Reason.TYPE_MISMATCH, message)
+        return spooled, probe
 
 
 def _key(sources: list[SourceFile]) -> str:
@@ -113,6 +124,7 @@ def _key(sources: list[SourceFile]) -> str:
 def _asset_row(
     source: SourceFile, spooled: Spooled | None, probe: Probe | None, reason: Reason | None, run_id: str
 ) -> dict[str, Any]:
+    film = probe.film if probe else None
     return {
         "uri": source.uri,
         "asset_id": spooled.sha256 if spooled else None,
@@ -122,15 +134,15 @@ def _asset_row(
         "kind": probe.kind if probe else None,
         "page_count": probe.page_count if probe else None,
         "shot_count": None,
-        "duration_s": None,
+        "duration_s": film.duration_s if film else None,
         "width_px": probe.width_px if probe else None,
         "height_px": probe.height_px if probe else None,
-        "fps": None,
-        "variable_fps": None,
-        "rotation": None,
-        "container": None,
-        "codec": None,
-        "has_audio": None,
+        "fps": film.fps if film else None,
+        "variable_fps": film.variable_fps if film else None,
+        "rotation": film.rotation if film else None,
+        "container": film.container if film else None,
+        "codec": film.codec if film else None,
+        "has_audio": film.has_audio if film else None,
         "title": probe.title if probe else None,
         "status": "failed" if reason else "pending",
         "reason": reason.value if reason else None,

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 
 from model.load import ModelChoice, load_replica
 from model.protocol import Answer, DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
+from pipeline.budget import StopSign
 from pipeline.evidence import verify
 from pipeline.failures import Failure, Reason
+from pipeline.metrics import ReplicaMetrics
 from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
 from pipeline.stages.pictures import PictureAccess, Pictures
 from pipeline.stages.results import UnitResult, results_table
@@ -53,6 +55,7 @@ class UnderstandJob:
     provenance: Provenance
     seconds_per_task: float
     pictures: PictureAccess | None = None
+    stop: StopSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class UnderstandActor:
         self._job = job
         self._attempts = Attempts(job.work, job.provenance.run_id)
         self._replica = load_replica(job.model)
+        self._metrics = ReplicaMetrics("understand", job.provenance.model, job.provenance.run_id)
         self._pictures = Pictures(job.pictures) if job.pictures is not None else None
 
     def __call__(self, documents: pa.Table) -> pa.Table:
@@ -79,6 +83,10 @@ class UnderstandActor:
         result = UnitResult()
         begun = time.perf_counter()
         try:
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed_summaries = int(row["summary_wanted"])
+                result.postponed = result.postponed_summaries + len(row["questions"])
+                return result
             document = load_document(self._job.work, row, self._job.read_recipe_id)
             pages = {page.page_number: page for page in document.pages}
             result.idle_seconds = time.perf_counter() - begun
@@ -90,6 +98,7 @@ class UnderstandActor:
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
+        self._metrics.add(result)
         return result
 
     @contextmanager

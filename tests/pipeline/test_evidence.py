@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.protocol import Block, Box, Evidence, PageText
-from pipeline.evidence import verify
+from model.protocol import Block, Box, Evidence, PageText, ShotText
+from pipeline.evidence import verify, verify_in_film
 
 TEXT = (
     "The fish counter at Sallow Weir recorded 1,874 salmon in 2024, more than in any year since it was installed. "
@@ -59,3 +59,29 @@ def test_markup_white_space_and_slips_of_a_reader_do_not_matter(quote: str) -> N
 def test_a_true_quote_from_another_page_is_not_verified() -> None:
     assert not verify(Evidence("Sallow Weir", 4), PAGES).verified
     assert not verify(Evidence("Sallow Weir", None), PAGES).verified
+
+
+SHOTS = (
+    ShotText(1, 0.0, 5.0, "# Fish\n\nThe counter recorded 1,874 salmon", (Block("text", "Fish"), Block("text", "The counter recorded 1,874 salmon", BOX))),
+    ShotText(2, 5.0, 9.0, "in the year 2024", caption="A river in flood"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("quote", "start_s", "end_s", "verified", "bbox"),
+    [
+        ("recorded 1,874 salmon", 1.0, 4.0, True, BOX),
+        ("recorded 1,874 salmon", 4.9, 5.0, True, BOX),
+        ("recorded 1,874 salmon", 2.0, None, True, BOX),
+        ("salmon in the year 2024", 4.0, 6.0, True, None),
+        ("recorded 1,874 salmon", 5.0, 9.0, False, None),
+        ("recorded 1,847 salmon", 1.0, 4.0, False, None),
+        ("A river in flood", 5.0, 9.0, False, None),
+        ("recorded 1,874 salmon", None, None, False, None),
+    ],
+)
+def test_a_quote_of_a_film_is_looked_up_in_the_shots_of_its_seconds(
+    quote: str, start_s: float | None, end_s: float | None, verified: bool, bbox: Box | None
+) -> None:
+    found = verify_in_film(Evidence(quote, start_s=start_s, end_s=end_s, bbox=Box(0, 0, 1, 1)), SHOTS)
+    assert (found.verified, found.bbox) == (verified, bbox)

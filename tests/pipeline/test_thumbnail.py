@@ -1,0 +1,66 @@
+"""Small pictures: upright, within their square, of born-digital pages too, and absent where turned off."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pymupdf
+import pytest
+from PIL import Image
+
+from model.protocol import Reading
+from pipeline.decode.image import decode_image_page
+from pipeline.decode.pages import DecodeSettings
+from pipeline.decode.pdf import decode_pdf_page
+from pipeline.decode.thumbnail import make_thumbnail, turn_thumbnail
+from pipeline.rows import Provenance, page_row
+
+SETTINGS = DecodeSettings(layout="fast", thumbnail_px=200)
+
+
+def opened(data: bytes | None) -> Image.Image:
+    assert data is not None
+    image = Image.open(io.BytesIO(data))
+    assert image.format == "WEBP"
+    return image.convert("RGB")
+
+
+def dark_corner(height: int = 600, width: int = 1000) -> Any:
+    image = np.full((height, width, 3), 230, np.uint8)
+    image[: height // 2, : width // 2] = 10
+    return image
+
+
+def test_a_large_picture_fits_its_square_and_a_small_one_keeps_its_size() -> None:
+    assert opened(make_thumbnail(dark_corner(), 200)).size == (200, 120)
+    assert opened(make_thumbnail(dark_corner(30, 50), 200)).size == (50, 30)
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(90, (115, 5)), (180, (195, 115)), (270, (5, 195))])
+def test_turning_is_clockwise(turn: int, corner: tuple[int, int]) -> None:
+    turned = opened(turn_thumbnail(make_thumbnail(dark_corner(), 200), turn))
+    assert turned.size == ((200, 120) if turn == 180 else (120, 200))
+    assert max(turned.getpixel(corner)) < 60
+
+
+@pytest.mark.parametrize("render", ["always", "when_needed"])
+def test_a_page_has_one_whether_or_not_its_reader_needs_a_picture(tmp_path: Path, make_pdf: Any, render: Any) -> None:
+    with pymupdf.open(make_pdf(tmp_path / "a.pdf", ["A page that tells of the lighthouse."])) as document:
+        page = decode_pdf_page(document, 1, replace(SETTINGS, render=render))
+        none = decode_pdf_page(document, 1, replace(SETTINGS, render=render, thumbnail_px=0))
+    assert (page.image is None) == (render == "when_needed")
+    assert max(opened(page.thumbnail).size) == 200
+    assert np.asarray(opened(page.thumbnail)).min() < 128, "the words are on it"
+    assert none.thumbnail is None
+
+
+def test_a_row_holds_it_upright_as_the_replica_found_the_page(tmp_path: Path) -> None:
+    Image.fromarray(dark_corner()).save(tmp_path / "a.png")
+    page = decode_image_page(tmp_path / "a.png", 1, SETTINGS)
+    row = page_row("a" * 64, page, Reading("", "none", turned=90), Provenance("r", "run", "fake@1"))
+    assert opened(row["thumbnail"]).size == (120, 200)
+    assert (row["width_px"], row["height_px"]) == (600, 1000)
