@@ -139,7 +139,7 @@ class PageText:
 class PagePictures(Protocol):
     """Gives a page's picture when it is wanted, so that no document's pictures are all held at once."""
 
-    def __call__(self, page_number: int) -> RgbImage: ...
+    def __call__(self, page_number: int, /) -> RgbImage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class ShotText:
 class FramePictures(Protocol):
     """Gives the frame at a presentation time when it is wanted."""
 
-    def __call__(self, time_s: float) -> RgbImage: ...
+    def __call__(self, time_s: float, /) -> RgbImage: ...
 
 
 @dataclass(frozen=True, slots=True)
