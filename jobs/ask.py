@@ -20,7 +20,7 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipeline.manifest import ManifestError
-from pipeline.search import ArchiveSearch, Hit, NothingPublishedError
+from pipeline.search import ArchiveSearch, Hit, SearchError
 from pipeline.store import OutputStore
 
 
@@ -56,7 +56,7 @@ def ask(
         search = ArchiveSearch(OutputStore(index), cache)
         hits = search.find(query, limit, None if kind is None else kind.value)
         search.close()
-    except (NothingPublishedError, ManifestError, OSError) as error:
+    except (SearchError, ManifestError, OSError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
     if not hits:

@@ -29,6 +29,7 @@ from pipeline.bm25 import Index, IndexWriter
 from pipeline.manifest import load_manifest
 from pipeline.published import open_views
 from pipeline.store import OutputStore
+from schemas.tables import SCHEMA_VERSION
 
 SegmentKind = Literal["page", "shot"]
 VERSION: Final = "2"  # of the index and of how words are cut
@@ -53,8 +54,8 @@ _SHOWN = """
 """
 
 
-class NothingPublishedError(Exception):
-    """The output holds nothing that could be searched; the message says what to do."""
+class SearchError(Exception):
+    """The output cannot be searched; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,16 @@ class ArchiveSearch:
     """One output's current pages and shots, opened for questions. Close it when done."""
 
     def __init__(self, store: OutputStore, cache: Path | None = None) -> None:
-        """Raises :class:`NothingPublishedError`, ``ManifestError``."""
+        """Raises :class:`SearchError`, ``ManifestError``."""
         manifest = load_manifest(store)
         if not manifest.run_id:
-            raise NothingPublishedError(
+            raise SearchError(
                 f"{store.uri} holds no manifest.json: no run has published there. Give the --output of a finished run."
+            )
+        if manifest.schema_version < SCHEMA_VERSION:
+            raise SearchError(
+                f"{store.uri} was written by an older Folioscope (schema {manifest.schema_version}, this one reads "
+                f"{SCHEMA_VERSION}). Run its job again, which brings the tables up to date, or ask with that version."
             )
         self._db = open_views(store)
         folder = (cache or default_cache()) / _digest(store.uri) / f"{manifest.run_id}-{VERSION}"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from jobs.ask import app
 from pipeline import search
-from pipeline.search import ArchiveSearch, NothingPublishedError, clock, shortened
+from pipeline.search import ArchiveSearch, SearchError, clock, shortened
 from pipeline.store import OutputStore
 
 REPORT = "The fish counter at Sallow Weir recorded 1,874 salmon in 2024, more than in any year since it was installed."
@@ -105,8 +105,11 @@ def test_an_output_in_another_store_is_searched_where_it_lies(output: Path, tmp_
 
 
 def test_nothing_to_search(tmp_path: Path) -> None:
-    with pytest.raises(NothingPublishedError, match=r"holds no manifest.json"):
+    with pytest.raises(SearchError, match=r"holds no manifest.json"):
         ArchiveSearch(OutputStore(str(tmp_path)), tmp_path)
+    old = publish(tmp_path / "old", {}, version=1)
+    with pytest.raises(SearchError, match="Run its job again"):
+        ArchiveSearch(OutputStore(str(old)), tmp_path)
     empty = publish(tmp_path / "empty", {})
     assert find(str(empty), tmp_path / "cache", "salmon") == []
 
