@@ -1,8 +1,8 @@
 """BM25 over a stream of texts: postings gathered in flat arrays and saved as files that are mapped, not read.
 
 The scoring is Lucene's (k1 1.5, b 0.75), its weights worked out once for all. A question reads the postings of its own
-words alone. Words are known by 64-bit hashes: two of ten million are taken for one another in one of 370,000 archives.
-Python packages for BM25 hold a dictionary of all words and lists of all texts; this holds a fifth of their memory.
+words alone, and no list of words is loaded for it: they are known by 64-bit hashes, and two of ten million are taken
+for one another in one of 370,000 archives. A page of 300 words takes 5.5 KB while it is indexed, 1.5 KB on disk.
 """
 
 from __future__ import annotations
@@ -38,20 +38,26 @@ class IndexWriter:
         self._lengths.append(len(words))
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder that is there."""
+        """Write the index into a folder that is there. The writer is of no more use then."""
         count = len(self._lengths)
-        lengths = np.asarray(self._lengths, np.float32)
-        terms, which, held_by = np.unique(np.asarray(self._terms, np.uint64), return_inverse=True, return_counts=True)
-        texts = np.repeat(np.arange(count, dtype=np.uint32), np.asarray(self._distinct, np.int64))
-        frequencies = np.asarray(self._frequencies, np.float32)
-        rarity = np.log(1 + (count - held_by + 0.5) / (held_by + 0.5)).astype(np.float32)
-        damping = K1 * (1 - B + B * lengths / max(1.0, float(lengths.mean()) if count else 1.0))
-        weights = rarity[which] * frequencies / (frequencies + damping[texts])
-        order = np.argsort(which, kind="stable")
-        np.save(folder / _TERMS, terms)
-        np.save(folder / _STARTS, np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64))
-        np.save(folder / _TEXTS, texts[order])
-        np.save(folder / _WEIGHTS, weights[order].astype(np.float32))
+        lengths = np.frombuffer(self._lengths, np.uint32)
+        average = max(1.0, float(lengths.mean())) if count else 1.0
+        damping = (K1 * (1 - B + B * lengths / average)).astype(np.float32)
+        terms = np.frombuffer(self._terms, np.uint64)
+        order = np.argsort(terms, kind="stable")  # within a word, texts stay in their order
+        terms = terms[order]
+        firsts = np.flatnonzero(np.concatenate([[True], terms[1:] != terms[:-1]])) if len(terms) else np.zeros(0, int)
+        np.save(folder / _TERMS, terms[firsts])
+        np.save(folder / _STARTS, np.append(firsts, len(terms)))
+        held_by = np.diff(np.append(firsts, len(terms)))
+        del terms
+        texts = np.repeat(np.arange(count, dtype=np.uint32), np.frombuffer(self._distinct, np.uint32))[order]
+        np.save(folder / _TEXTS, texts)
+        weights = np.frombuffer(self._frequencies, np.uint32)[order].astype(np.float32)
+        del order
+        weights /= weights + damping[texts]
+        weights *= np.repeat(np.log(1 + (count - held_by + 0.5) / (held_by + 0.5)).astype(np.float32), held_by)
+        np.save(folder / _WEIGHTS, weights)
         np.save(folder / _COUNT, np.array(count))
 
 
