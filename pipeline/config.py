@@ -227,9 +227,8 @@ def parse_deadline(text: str, now: datetime) -> datetime:
     Raises:
         ConfigError: it is neither; the message says what is expected.
     """
-    parts = _PART.findall(text)
-    if parts and not _PART.sub("", text).strip():
-        return now + sum((timedelta(**{_PARTS[unit.lower()]: float(number)}) for number, unit in parts), timedelta())
+    if (length := _duration(text)) is not None:
+        return now + length
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -237,3 +236,22 @@ def parse_deadline(text: str, now: datetime) -> datetime:
             f"--deadline {text}: is neither a time (2026-03-01T06:00) nor a duration (6h, 90m, 1d12h)"
         ) from error
     return moment.astimezone(UTC)
+
+
+def parse_duration(argument: str, text: str) -> timedelta:
+    """A length of time from ``90d`` or ``1d12h``.
+
+    Raises:
+        ConfigError: it is none; names the argument.
+    """
+    length = _duration(text)
+    if length is None:
+        raise ConfigError(f"{argument} {text}: is not a duration (90d, 12h, 1d12h)")
+    return length
+
+
+def _duration(text: str) -> timedelta | None:
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text).strip():
+        return None
+    return sum((timedelta(**{_PARTS[unit.lower()]: float(number)}) for number, unit in parts), timedelta())

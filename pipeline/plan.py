@@ -19,7 +19,7 @@ from pipeline.failures import LOOKED_AT_AGAIN, Reason
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import failure_row
-from pipeline.sources import SourceFile, UnlistedInput, kind_of_name, list_sources, redact
+from pipeline.sources import UnlistedInput, kind_of_name, list_sources, redact
 from pipeline.work import PageUnit, WorkArea
 from schemas.tables import ASSETS
 
@@ -65,7 +65,7 @@ def list_files(config: RunConfig) -> Listing:
     """List every input. Files of other kinds, and files beyond ``limit``, are marked as skipped."""
     chunks: list[pa.RecordBatch] = []
     unlisted: list[UnlistedInput] = []
-    rows: list[dict[str, Any]] = []
+    columns = _Columns()
     readable = 0
     for found in list_sources(config.inputs, exclude=(config.output,)):
         if isinstance(found, UnlistedInput):
@@ -75,25 +75,32 @@ def list_files(config: RunConfig) -> Listing:
         wanted = kind in config.kinds or (kind is None and found.uri in config.inputs)
         readable += wanted
         skipped = not wanted or (config.limit is not None and readable > config.limit)
-        rows.append(_listed_row(found, kind, skipped))
-        if len(rows) == _CHUNK:
-            chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
-            rows = []
-    chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
+        columns.add((found.uri, found.etag, found.size, found.modified_at, kind, skipped))
+        if len(columns) == _CHUNK:
+            chunks.append(columns.take())
+    chunks.append(columns.take())
     broken = {item.uri for item in unlisted}
     complete = tuple(item for item in config.inputs if redact(item) not in broken)
     return Listing(pa.Table.from_batches(chunks, schema=LISTED), tuple(unlisted), complete)
 
 
-def _listed_row(found: SourceFile, kind: str | None, skipped: bool) -> dict[str, Any]:
-    return {
-        "uri": found.uri,
-        "etag": found.etag,
-        "size": found.size,
-        "modified_at": found.modified_at,
-        "named_kind": kind,
-        "skipped": skipped,
-    }
+class _Columns:
+    """Rows of LISTED on their way into a batch: plain tuples, turned once."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self.add = self._rows.append
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self) -> pa.RecordBatch:
+        columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in LISTED)
+        batch = pa.RecordBatch.from_arrays(
+            [pa.array(column, field.type) for column, field in zip(columns, LISTED, strict=True)], schema=LISTED
+        )
+        self._rows.clear()
+        return batch
 
 
 def forget_passing_failures(work: WorkArea) -> None:
@@ -271,21 +278,18 @@ def commit_unlisted(work: WorkArea, listing: Listing, run_id: str) -> None:
 
 def register_questions(ledger: Ledger, questions: Sequence[QuestionSpec], recipes: Recipes) -> None:
     """Register ``asked``: (asset_id, question_id, question, recipe_id), one row for each answer wanted."""
-    documents = ledger.query("SELECT asset_id, uris FROM documents ORDER BY asset_id").to_pylist()
-    rows = [
-        {
-            "asset_id": document["asset_id"],
-            "question_id": spec.id,
-            "question": spec.question,
-            "recipe_id": recipes.answer[spec.id],
-        }
-        for document in documents
-        for spec in questions
-        if any(spec.applies_to(uri) for uri in document["uris"])
-    ]
-    schema = pa.schema([(name, pa.string()) for name in ("asset_id", "question_id", "question", "recipe_id")])
-    ledger.db.register("asked_now", pa.Table.from_pylist(rows, schema=schema))
-    ledger.db.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM asked_now")
+    ledger.db.execute(
+        "CREATE OR REPLACE TABLE asked (asset_id VARCHAR, question_id VARCHAR, question VARCHAR, recipe_id VARCHAR)"
+    )
+    for spec in questions:
+        values = [spec.id, spec.question, recipes.answer[spec.id]]
+        if spec.assets is None:
+            ledger.db.execute("INSERT INTO asked SELECT asset_id, $1, $2, $3 FROM documents", values)
+            continue
+        paths = ledger.query("SELECT asset_id, unnest(uris) AS uri FROM documents")
+        meant = [spec.applies_to(uri) for uri in paths["uri"].to_pylist()]
+        ledger.db.register("meant", paths.filter(pa.array(meant, pa.bool_())))
+        ledger.db.execute("INSERT INTO asked SELECT DISTINCT asset_id, $1, $2, $3 FROM meant", values)
 
 
 def documents_to_understand(

@@ -116,7 +116,7 @@ def replace_table(store: OutputStore, manifest: Manifest, name: str, table: pa.T
 
 def read_published(store: OutputStore, manifest: Manifest, name: str) -> pa.Table:
     """A whole published table, brought to the present schema. For the small tables."""
-    tables = [migrate(name, _read_file(store, file.path)) for file in manifest.tables[name]]
+    tables = [migrate(name, read_file(store, file.path)) for file in manifest.tables[name]]
     return pa.concat_tables([TABLES[name].empty_table(), *(table.cast(TABLES[name]) for table in tables)])
 
 
@@ -150,10 +150,11 @@ def _split_small(
 
 
 def _merge(store: OutputStore, name: str, files: Iterable[DataFile]) -> pa.Table:
-    tables = [migrate(name, _read_file(store, file.path)).cast(TABLES[name]) for file in files]
+    tables = [migrate(name, read_file(store, file.path)).cast(TABLES[name]) for file in files]
     return pa.concat_tables(tables).sort_by([(key, "ascending") for key in SORT_KEYS[name]])
 
 
-def _read_file(store: OutputStore, path: str) -> pa.Table:
+def read_file(store: OutputStore, path: str) -> pa.Table:
+    """One published file, as it was written."""
     with store.filesystem.open(store.full(path), "rb") as stream:
         return pq.read_table(stream)

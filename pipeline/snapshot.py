@@ -12,7 +12,7 @@ from model.protocol import Task
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import now
-from pipeline.sources import covered_by
+from pipeline.sources import coverage
 from schemas.tables import ASSETS
 
 _COMPARED = [name for name in ASSETS.names if name not in ("run_id", "first_seen_at", "modified_at")]
@@ -129,5 +129,6 @@ def take_snapshot(
 def mark_gone(ledger: Ledger, inputs: tuple[str, ...]) -> None:
     """Register ``gone``: published paths that lie under this run's inputs and were not listed."""
     known = ledger.query("SELECT uri FROM published_assets WHERE uri NOT IN (SELECT uri FROM listed)")
-    gone = [uri for uri in known["uri"].to_pylist() if covered_by(uri, inputs)]
+    covered = coverage(inputs)
+    gone = [uri for uri in known["uri"].to_pylist() if covered(uri)]
     ledger.db.register("gone", pa.table({"uri": pa.array(gone, pa.string())}))
