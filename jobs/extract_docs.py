@@ -49,8 +49,8 @@ class Layout(StrEnum):
 EPILOG = (
     "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray, the output, or "
     "another run at work on it; the same command carries on); 2 bad arguments; 3 more failures than "
-    "--max-failures; 4 the books do not balance; 5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the "
-    "next run goes on)."
+    "--max-failures; 4 the books do not balance; 5 stopped by --max-replica-hours, --max-cost or --deadline with "
+    "work left (the next run goes on)."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
