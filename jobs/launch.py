@@ -33,9 +33,9 @@ class Exit(IntEnum):
 
 
 EPILOG = (
-    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray or the output; "
-    "the same command carries on); 2 bad arguments; 3 more failures than --max-failures; 4 the books do not balance; "
-    "5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the next run goes on)."
+    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray, the output, or "
+    "another run at work on it; the same command carries on); 2 bad arguments; 3 more failures than --max-failures; "
+    "4 the books do not balance; 5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the next run goes on)."
 )
 
 
