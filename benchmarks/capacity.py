@@ -113,15 +113,17 @@ def cache_room() -> float:
     return GPU.memory * GIVEN.usable_memory - parameters() * BYTES - activations()
 
 
+def language_bytes() -> int:
+    """Weights that a step of decoding reads."""
+    return sum(prod(s) * BYTES for n, s in expected_shapes(CONFIG).items() if n.startswith("language_model"))
+
+
 def pages_per_second(limit: int, sequences: int) -> dict[str, float]:
     """The roofline of reading: prefill and vision at the compute limit, decoding at the limit of memory."""
     load = page_load(limit)
     compute = (load.vision_flops + load.prefill_flops) / (GPU.flops * GIVEN.compute_share)
     context = load.image_tokens + GIVEN.output_tokens / 2
-    language = parameters() * BYTES - sum(
-        prod(s) * BYTES for n, s in expected_shapes(CONFIG).items() if not n.startswith("language_model")
-    )
-    step_bytes = language + sequences * context * cache_bytes_per_token()
+    step_bytes = language_bytes() + sequences * context * cache_bytes_per_token()
     step = step_bytes / (GPU.bandwidth * GIVEN.bandwidth_share)
     decode = GIVEN.output_tokens * step / sequences
     return {"compute_s": compute, "decode_s": decode, "pages_per_s": 1 / (compute + decode)}

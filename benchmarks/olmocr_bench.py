@@ -33,7 +33,7 @@ def write_pages(bench: Path, target: Path) -> tuple[int, float]:
     begun = time.perf_counter()
     for pdf in sorted((bench / "pdfs").rglob("*.pdf")):
         count = children.probe(pdf, pdf.name).page_count
-        for page in children.decode(pdf, "pdf", 1, count, DecodeSettings()):
+        for page in children.decode(pdf, "pdf", 1, count or 0, DecodeSettings(thumbnail_px=0)):
             if not isinstance(page, DecodedPage):
                 raise SystemExit(str(page.failure))
             reading = read_page(PageInput(page.page_number, page.width_px, page.height_px, page.image, page.layer))

@@ -111,7 +111,7 @@ def run_over(objects: int, output: Path) -> Run:
 def publish_archive(objects: int, output: Path) -> None:
     """Tables in which every object is read, summarised and asked, each under the present recipes."""
     store = OutputStore(str(output))
-    recipes = run_over(objects, output).recipes
+    recipes = run_over(objects, output).setup.recipes
     made = {"run_id": EARLIER, "model": "fake@1", "created_at": MOMENT, "seconds": 0.1}
     tokens = {"input_tokens": 1000, "output_tokens": 300}
     constant: dict[str, dict[str, Any]] = {
@@ -209,14 +209,15 @@ def measure(objects: int, output: Path) -> dict[str, Any]:
     ledger = Ledger(manifest, WorkArea(store, manifest.generation + 1))
     listing = list_files(run.config)
     listed = watch.lap()
-    to_look = run._plan(ledger, listing)
+    to_look, planned_work = run._plan(ledger, listing)
     planned = watch.lap()
-    files = run.estimate.files
+    files = planned_work.files
     assert (to_look.num_rows, files.changed) == (-(-objects // CHANGED),) * 2, files
     assert files.changed + files.reused == objects, files
-    page_tallies(ledger, run.recipes.read)
-    assets = take_snapshot(ledger, listing.complete_inputs, run.recipes, run.config.tasks, run.run_id)
-    balance(ledger, run.recipes, run.config.tasks, run.run_id, assets, Postponed())
+    page_tallies(ledger, run.setup.recipes.read)
+    setup, config = run.setup, run.config
+    assets = take_snapshot(ledger, listing.complete_inputs, setup.recipes, config.tasks, setup.run_id, config.kinds)
+    balance(ledger, setup.recipes, config.tasks, setup.run_id, assets, config.kinds, Postponed())
     closed = watch.lap()
     ledger.close()
     return {

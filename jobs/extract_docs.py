@@ -27,6 +27,7 @@ from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
+from pipeline.sources import redact
 
 
 class Exit(IntEnum):
@@ -100,6 +101,9 @@ def extract_docs(
         str | None, typer.Option(help="Ray cluster to join; default: RAY_ADDRESS, else a local Ray.")
     ] = None,
     seconds_per_page: Annotated[float, typer.Option(help="Deadline for decoding one page.")] = 60.0,
+    seconds_per_file: Annotated[
+        float, typer.Option(help="What an actor may spend on decoding one file; the rest of its pages then fail.")
+    ] = 6 * 3600.0,
     memory_mb: Annotated[int, typer.Option(help="Memory limit of a decode child.")] = 2048,
     max_file_mb: Annotated[int, typer.Option(help="Larger files are refused, as failures.")] = 4096,
     price_per_replica_hour: Annotated[float | None, typer.Option(help="Puts a cost into the runs table.")] = None,
@@ -145,6 +149,7 @@ def extract_docs(
             passwords=load_passwords(password_file) if password_file else (),
             address=address,
             seconds_per_page=seconds_per_page,
+            seconds_per_file=seconds_per_file,
             memory_mb=memory_mb,
             max_file_mb=max_file_mb,
             price_per_replica_hour=price_per_replica_hour,
@@ -189,7 +194,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.store import OutputError
 
     run = Run(config, replica)
-    typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
+    typer.echo(f"folioscope run {run.setup.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
     try:
         outcome = run.execute()
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
@@ -199,7 +204,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     print_bill(outcome.bill)
     if outcome.retried_requests:
         typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
-    typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
+    typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         typer.echo(
             "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True

@@ -46,10 +46,11 @@ class FakeReplica:
     def __init__(self) -> None:
         self._seconds = float(os.environ.get("FOLIOSCOPE_FAKE_SECONDS", "0"))
 
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         for segment in segments:
-            time.sleep(self._seconds)
-            yield _read_shot(segment) if isinstance(segment, ShotInput) else _read_page(segment)
+            if segment is not None:
+                time.sleep(self._seconds)
+                yield _read_shot(segment) if isinstance(segment, ShotInput) else _read_page(segment)
 
     def summarize(self, asset: AssetText) -> Summary:
         """The first line of the first segment that holds one; each shot of a film is a chapter."""

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import tenacity
+
 from model.engine.interface import EngineName
 from model.protocol import Replica, ReplicaDescription
 
 MODELS = ("embedded", "fake", "nano")
+LOAD_TRIES = 4
+LONGEST_WAIT = 30.0  # seconds between two tries
+_HOPELESS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_CLIENTS = ("aiohttp", "botocore", "httpcore", "httpx", "requests", "urllib3")  # of stores; not all are installed
 
 
 class UnknownModelError(ValueError):
     """No replica goes by this name, or its checkpoint is not to be found."""
+
+
+class ModelLoadError(RuntimeError):
+    """A replica could not be loaded; the message says, in one line, which, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +68,41 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
 
     try:
         return describe_kimi(choice.name)
-    except CheckpointNotFoundError as error:
+    except (CheckpointNotFoundError, OSError) as error:
         raise UnknownModelError(f"--model {choice.name}: {error}") from error
 
 
 def load_replica(choice: ModelChoice) -> Replica:
-    """A loaded replica; may take seconds to minutes, and the memory of the model."""
+    """A loaded replica; may take seconds to minutes, and the memory of the model.
+
+    A store or hub that stumbles is tried again, a few times. Raises :class:`ModelLoadError`: an actor that raises it is
+    not started again, the run ends.
+    """
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(LOAD_TRIES),
+        wait=tenacity.wait_exponential_jitter(1, LONGEST_WAIT),
+        retry=tenacity.retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    try:
+        return retrying(_load, choice)
+    except Exception as error:
+        tries = f", tried {LOAD_TRIES} times" if _may_pass(error) else ""
+        words = " ".join(str(error).split())
+        raise ModelLoadError(
+            f"--model {choice.name} could not be loaded on engine {choice.engine}{tries} ({type(error).__name__}: "
+            f"{words}). What is committed is kept: mend this, then run the same command again."
+        ) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another try may succeed: storage and network failed, not the checkpoint."""
+    if isinstance(error, OSError):
+        return not isinstance(error, _HOPELESS)
+    return type(error).__module__.partition(".")[0] in _CLIENTS
+
+
+def _load(choice: ModelChoice) -> Replica:
     if choice.name == "embedded":
         from model.embedded.replica import EmbeddedReplica
 

@@ -254,10 +254,11 @@ class Answer:
 class Replica(Protocol):
     """One loaded model. Methods may raise: the pipeline turns that into a failure row, segment by segment."""
 
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         """One reading a page or shot, in order; an exception in its place says what is wrong with that one alone.
 
-        Takes segments as it has room for them, and gives a reading as soon as it and those before it are done.
+        Takes segments as it has room for them, and gives a reading as soon as it and those before it are done. None
+        says that the next one is not ready yet, and comes only while readings are owed: go on with those.
         """
 
     def summarize(self, asset: AssetText) -> Summary: ...
@@ -272,7 +273,8 @@ class ReplicaDescription:
 
     ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
     recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it; ``looks`` that it
-    wants the pages' or shots' pictures for summaries and answers, too.
+    wants the pages' or shots' pictures for summaries and answers, too; ``batches`` that it reads many pages at once,
+    and slows down where it is given few.
     """
 
     name: str
@@ -282,3 +284,4 @@ class ReplicaDescription:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     looks: bool = False
+    batches: bool = False

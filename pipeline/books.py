@@ -60,12 +60,18 @@ class Books:
 
 
 def balance(
-    ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...], run_id: str, assets: pa.Table, postponed: Postponed
+    ledger: Ledger,
+    recipes: Recipes,
+    tasks: tuple[Task, ...],
+    run_id: str,
+    assets: pa.Table,
+    kinds: tuple[str, ...],
+    postponed: Postponed,
 ) -> Books:
     """Count what is published of what this run's inputs hold.
 
     ``ledger`` must see the tables to be published, and hold ``files``, ``documents`` and ``asked`` of the plan;
-    ``assets`` is the assets table to be published.
+    ``assets`` is the assets table to be published; ``kinds`` are the kinds of file that the run reads.
     """
     ledger.db.register("assets_now", assets)
     ledger.db.register("touched", _touched(ledger, recipes, run_id))
@@ -73,11 +79,12 @@ def balance(
     ledger.db.execute(
         """
         CREATE OR REPLACE TABLE not_due AS
-        SELECT asset_id FROM unread UNION SELECT asset_id FROM tallies WHERE settled < page_count
+        SELECT asset_id FROM unread
+        UNION SELECT asset_id FROM tallies WHERE segment_count IS NULL OR settled < segment_count
         """
     )
     return Books(
-        assets=_assets(ledger),
+        assets=_assets(ledger, kinds),
         segments=_segments(ledger, recipes.read, run_id, postponed.segments if "read" in tasks else None),
         summaries=_summaries(ledger, recipes, run_id, postponed.summaries if "summarize" in tasks else None),
         answers=_answers(ledger, run_id, postponed.answers if "answer" in tasks else None),
@@ -96,7 +103,7 @@ def _touched(ledger: Ledger, recipes: Recipes, run_id: str) -> pa.Table:
     )
 
 
-def _assets(ledger: Ledger) -> Counts:
+def _assets(ledger: Ledger, kinds: tuple[str, ...]) -> Counts:
     row = _one(
         ledger,
         """
@@ -105,9 +112,14 @@ def _assets(ledger: Ledger) -> Counts:
                count(*) FILTER (status IN ('skipped', 'pending')) AS skipped,
                count(*) FILTER (status IN ('done', 'partial') AND touched.asset_id IS NOT NULL) AS done,
                count(*) FILTER (status IN ('done', 'partial') AND touched.asset_id IS NULL) AS reused
-        FROM files JOIN assets_now AS now ON now.uri = files.uri
-        LEFT JOIN touched ON touched.asset_id = now.asset_id
+        FROM (SELECT now.asset_id,
+                     -- What the sister job read of the same folder is not this run's.
+                     CASE WHEN files.skipped AND NOT list_contains($1, coalesce(files.named_kind, '')) THEN 'skipped'
+                          ELSE now.status END AS status
+              FROM files JOIN assets_now AS now ON now.uri = files.uri) AS counted
+        LEFT JOIN touched ON touched.asset_id = counted.asset_id
         """,
+        [list(kinds)],
     )
     listed = _one(ledger, "SELECT count(*) AS seen FROM listed")["seen"]
     unlisted = _one(ledger, "SELECT count(*) AS seen FROM unlisted")["seen"]
@@ -116,7 +128,7 @@ def _assets(ledger: Ledger) -> Counts:
 
 def _segments(ledger: Ledger, recipe_id: str, run_id: str, postponed: int | None) -> Counts:
     """``postponed`` is None where the run does not read: what nobody has read is then not its own to do."""
-    seen = _one(ledger, "SELECT coalesce(sum(page_count), 0)::BIGINT AS seen FROM documents")["seen"]
+    seen = _one(ledger, "SELECT coalesce(sum(segment_count), 0)::BIGINT AS seen FROM documents")["seen"]
     row = _one(
         ledger,
         """

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import (
@@ -29,12 +29,15 @@ from pydantic import (
 from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
-from pipeline.decode.pages import Layout
+from pipeline.decode.pages import Kind, Layout
 from pipeline.failures import Reason
+from pipeline.sources import redact
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
 _PARTS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
+Media = Literal["documents", "films"]
+KINDS: dict[Media, tuple[Kind, ...]] = {"documents": ("pdf", "image"), "films": ("video",)}
 
 
 class ConfigError(ValueError):
@@ -63,6 +66,7 @@ class RunConfig(BaseModel):
 
     inputs: tuple[str, ...] = Field(min_length=1)
     output: str = Field(min_length=1)
+    media: Media = "documents"
     tasks: tuple[Task, ...] = TASK_ORDER
     questions: tuple[QuestionSpec, ...] = ()
     model: str = "embedded"
@@ -70,6 +74,8 @@ class RunConfig(BaseModel):
     gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
     pages_per_unit: int = Field(default=8, ge=1, le=512)
+    seconds_per_unit: float = Field(default=60.0, ge=1, le=3600)
+    max_frames_per_shot: int = Field(default=4, ge=1, le=64)
     dpi: int = Field(default=144, ge=36, le=600)
     layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
@@ -81,6 +87,7 @@ class RunConfig(BaseModel):
     max_file_mb: int = Field(default=4096, ge=1)
     memory_mb: int = Field(default=2048, ge=256)
     seconds_per_page: float = Field(default=60.0, gt=0)
+    seconds_per_file: float = Field(default=6 * 3600.0, gt=0)
     seconds_per_read: float = Field(default=600.0, gt=0)
     price_per_replica_hour: float | None = Field(default=None, ge=0)
     max_replica_hours: float | None = Field(default=None, gt=0)
@@ -133,13 +140,26 @@ class RunConfig(BaseModel):
         return ModelChoice(self.model, self.engine)
 
     @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of file that the run reads; it skips the others."""
+        return KINDS[self.media]
+
+    @property
+    def segments_per_unit(self) -> int:
+        """Pages or shots that commit together; each frame of a shot weighs as much as a page."""
+        if self.media == "documents":
+            return self.pages_per_unit
+        return max(1, self.pages_per_unit // self.max_frames_per_shot)
+
+    @property
     def asks(self) -> bool:
         return "answer" in self.tasks and bool(self.questions)
 
     def public(self) -> dict[str, Any]:
-        """The configuration as plain JSON values, passwords left out (their number is told)."""
+        """The configuration as plain JSON values, without passwords (their number is told) and secrets in URIs."""
         values = self.model_dump(mode="json", exclude={"passwords"})
-        return {**values, "passwords": len(self.passwords)}
+        places = {"inputs": [redact(uri) for uri in self.inputs], "output": redact(self.output)}
+        return {**values, **places, "model": redact(self.model), "passwords": len(self.passwords)}
 
 
 def parse_config(**values: Any) -> RunConfig:

@@ -117,16 +117,16 @@ def _known_pages(ledger: Ledger, recipes: Recipes) -> dict[str, int]:
     ledger.db.register("settled", ledger.settled_counts(recipes.read))
     rows = ledger.query(
         """
-        SELECT kind, sum(page_count - coalesce(settled.pages, 0))::BIGINT AS pages
+        SELECT kind, sum(segment_count - coalesce(settled.pages, 0))::BIGINT AS pages
         FROM documents LEFT JOIN settled USING (asset_id)
-        WHERE coalesce(settled.pages, 0) < page_count GROUP BY kind
+        WHERE coalesce(settled.pages, 0) < segment_count GROUP BY kind
         """
     )
     return dict(zip(rows["kind"].to_pylist(), rows["pages"].to_pylist(), strict=True))
 
 
 def _coming_pages(ledger: Ledger, notes: list[str]) -> dict[str, Span | None]:
-    """Pages of the files to be looked into, by kind as their names tell it; None where nothing can tell."""
+    """Pages and shots of files not yet looked into, by kind as their names tell it; None where nothing can tell."""
     rows = ledger.query(
         """
         WITH known AS (
@@ -139,7 +139,8 @@ def _coming_pages(ledger: Ledger, notes: list[str]) -> dict[str, Span | None]:
         coming AS (
             SELECT coalesce(named_kind, 'pdf') AS kind, count(*) AS files,
                    coalesce(sum(listed.size), 0)::DOUBLE AS bytes
-            FROM to_look JOIN listed USING (uri) GROUP BY ALL
+            FROM (SELECT uri FROM to_look UNION SELECT uri FROM documents WHERE segment_count IS NULL)
+            JOIN listed USING (uri) GROUP BY ALL
         )
         SELECT coming.*, known.* EXCLUDE (kind) FROM coming LEFT JOIN known USING (kind) ORDER BY kind
         """
@@ -182,7 +183,7 @@ def _understanding(ledger: Ledger, config: RunConfig, recipes: Recipes) -> dict[
         """
         CREATE OR REPLACE TABLE ready AS
         SELECT documents.* FROM documents JOIN tallies USING (asset_id)
-        WHERE ($1 OR tallies.settled = documents.page_count) AND asset_id NOT IN (SELECT asset_id FROM unread)
+        WHERE ($1 OR tallies.settled = documents.segment_count) AND asset_id NOT IN (SELECT asset_id FROM unread)
         """,
         ["read" in config.tasks],
     )
@@ -224,7 +225,7 @@ def _file_plan(ledger: Ledger, listing: plan.Listing, reading: bool) -> FilePlan
     rows = ledger.query(
         """
         WITH work_left AS (
-            SELECT asset_id FROM tallies WHERE $1 AND settled < page_count
+            SELECT asset_id FROM tallies WHERE $1 AND (segment_count IS NULL OR settled < segment_count)
             UNION SELECT asset_id FROM summaries_lacking
             UNION SELECT asset_id FROM answers_lacking
         )

@@ -24,12 +24,17 @@ class Reason(StrEnum):
     DAMAGED_FILE = "damaged_file"
     NO_PAGES = "no_pages"
     PASSWORD_REQUIRED = "password_required"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    PROTECTED = "protected"
     # decode
     DECODE_ERROR = "decode_error"
     DECODE_CRASHED = "decode_crashed"
     DECODE_TIMEOUT = "decode_timeout"
     MEMORY_LIMIT = "memory_limit"
     PIXEL_LIMIT = "pixel_limit"
+    TORN_FILM = "torn_film"
+    NO_FRAMES = "no_frames"
     # read, summarize, answer
     MODEL_ERROR = "model_error"
     WORKER_DIED = "worker_died"
@@ -46,11 +51,16 @@ MEANING = {
     Reason.DAMAGED_FILE: "The file, or what is left of a page, cannot be recovered. Get another copy.",
     Reason.NO_PAGES: "A whole PDF without a page in it.",
     Reason.PASSWORD_REQUIRED: "The file is locked. Put its password into `--password-file`; it is then tried again.",
+    Reason.NO_VIDEO: "The file holds sound or subtitles and no moving picture.",
+    Reason.UNSUPPORTED_CODEC: "Nothing here decodes the film's codec. Convert it.",
+    Reason.PROTECTED: "The film's frames are encrypted. Get a copy without copy protection.",
     Reason.DECODE_ERROR: "The page's content is damaged; the message has the decoder's words.",
     Reason.DECODE_CRASHED: "The page takes the decoder's process down, twice.",
     Reason.DECODE_TIMEOUT: "The page takes longer than `--seconds-per-page`, twice.",
     Reason.MEMORY_LIMIT: "The page needs more memory than `--memory-mb`.",
     Reason.PIXEL_LIMIT: "The page has no sensible size, or the picture is too large to open.",
+    Reason.TORN_FILM: "The film breaks off; the message says where. What stands before is read. Get another copy.",
+    Reason.NO_FRAMES: "No frame decodes in the whole film, or in this part of it. Get another copy.",
     Reason.MODEL_ERROR: "The replica raised; the message has its words.",
     Reason.WORKER_DIED: "The actor died three times at this unit. Taken up again if the run did not finish.",
 }
@@ -67,6 +77,9 @@ RETRYABLE = frozenset(
     }
 )
 
+# The next run looks again at files given up for these: permissions and limits may change while the file does not.
+LOOKED_AT_AGAIN = frozenset({*RETRYABLE, Reason.NOT_FOUND, Reason.PERMISSION_DENIED, Reason.TOO_LARGE})
+
 
 class Failure(Exception):
     """Something expected went wrong with one file, page or question. Pickles across process boundaries."""
@@ -74,16 +87,11 @@ class Failure(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(reason, message)
         self.reason = reason
-        self.message = message
+        self.message = harmless(message)
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
-
-_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
-_SIGNED = re.compile(
-    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
-)
 
 # The codes by which S3 says that it no longer knows whoever asks: no fault of the file, and the next run may be let in.
 REFUSALS = frozenset(
@@ -115,21 +123,35 @@ def refused_credentials(error: BaseException | None) -> str | None:
     return None
 
 
+_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
+)
+
+
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
-    words = without_secrets(f"{type(error).__name__}: {error}")
     refusal = refused_credentials(error)
     if refusal is not None:
         return Failure(
             Reason.STORAGE_ERROR, f"{uri}: the store refused the credentials ({refusal}); renew them, then run again"
         )
+    words = without_secrets(f"{type(error).__name__}: {error}")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):
         return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
     return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")
+
+
+def harmless(text: str) -> str:
+    """Text with control characters and broken Unicode written out: a file's name must not command a terminal."""
+    if text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def without_secrets(text: str) -> str:

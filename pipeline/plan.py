@@ -7,7 +7,7 @@ half a kilobyte of memory each, and independent of the pages already done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from model.protocol import Task
 from pipeline.config import QuestionSpec, RunConfig
-from pipeline.failures import RETRYABLE, Reason
+from pipeline.failures import LOOKED_AT_AGAIN, Reason
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import failure_row
@@ -23,7 +23,6 @@ from pipeline.sources import UnlistedInput, kind_of_name, list_sources, redact
 from pipeline.work import PageUnit, WorkArea
 from schemas.tables import ASSETS
 
-READABLE_KINDS = ("pdf", "image")
 _CHUNK = 10_000
 
 LISTED = pa.schema(
@@ -43,6 +42,7 @@ UNITS = pa.schema(
         ("size", pa.int64()),
         ("asset_id", pa.string()),
         ("kind", pa.string()),
+        ("segment_count", pa.int32()),
         ("first", pa.int32()),
         ("last", pa.int32()),
     ]
@@ -72,7 +72,7 @@ def list_files(config: RunConfig) -> Listing:
             unlisted.append(found)
             continue
         kind = kind_of_name(found.uri)
-        wanted = kind in READABLE_KINDS or (kind is None and found.uri in config.inputs)
+        wanted = kind in config.kinds or (kind is None and found.uri in config.inputs)
         readable += wanted
         skipped = not wanted or (config.limit is not None and readable > config.limit)
         columns.add((found.uri, found.etag, found.size, found.modified_at, kind, skipped))
@@ -116,10 +116,10 @@ def files_to_identify(
 ) -> pa.Table:
     """(uri, etag, size, modified_at) of listed files whose bytes must be looked into.
 
-    New and changed ones; ones that failed for a passing reason, or for one of ``retry``; locked ones, once there are
-    passwords to try.
+    New and changed ones; ones that failed for a reason that may be gone, or for one of ``retry``; locked ones, once
+    there are passwords to try.
     """
-    again = sorted({*RETRYABLE, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
+    again = sorted({*LOOKED_AT_AGAIN, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
     ledger.db.register("listed", listing.files)
     ledger.db.register("unlisted", pa.table({"uri": pa.array([item.uri for item in listing.unlisted], pa.string())}))
     ledger.db.register("identified", identified_files(ledger.work))
@@ -148,8 +148,11 @@ def identified_files(work: WorkArea) -> pa.Table:
     )
 
 
-def resolve_files(ledger: Ledger) -> None:
-    """Register ``files``: every listed file with its identity, from this run's look or the last published one."""
+def resolve_files(ledger: Ledger, kinds: tuple[str, ...]) -> None:
+    """Register ``files``: every listed file with its identity, from this run's look or the last published one.
+
+    ``ledger`` holds ``shots`` and ``uncut``. ``segment_count`` is that of pages or shots; null for a film not yet cut.
+    """
     ledger.db.register("looked_into", identified_files(ledger.work))
     ledger.db.execute(
         """
@@ -162,18 +165,25 @@ def resolve_files(ledger: Ledger) -> None:
               AND uri NOT IN (SELECT uri FROM looked_into)
         )
         SELECT listed.uri, listed.etag, listed.size, listed.modified_at, listed.skipped, listed.named_kind,
-               known.* EXCLUDE (uri, etag, size, modified_at, status, reason),
-               CASE WHEN known.asset_id IS NULL OR known.page_count IS NULL THEN known.reason END AS unreadable
+               known.* EXCLUDE (uri, etag, size, modified_at, status, reason, shot_count), shots.shot_count,
+               coalesce(known.page_count, shots.shot_count) AS segment_count,
+               CASE WHEN uncut.asset_id IS NOT NULL THEN uncut.reason
+                    WHEN known.asset_id IS NULL THEN known.reason
+                    WHEN NOT list_contains($1, known.kind) THEN 'type_mismatch' END AS unreadable
         FROM listed LEFT JOIN known ON known.uri = listed.uri AND known.etag = listed.etag
-        """
+        LEFT JOIN shots ON shots.asset_id = known.asset_id
+        LEFT JOIN uncut ON uncut.asset_id = known.asset_id
+        """,
+        [list(kinds)],
     )
     # The same bytes under several paths are one document: it is read where it was first listed.
     ledger.db.execute(
         """
         CREATE OR REPLACE TABLE documents AS
         SELECT asset_id, min(uri) AS uri, arg_min(etag, uri) AS etag, arg_min(size, uri) AS size,
-               any_value(kind) AS kind, any_value(page_count) AS page_count, arg_min(title, uri) AS title,
-               list(uri ORDER BY uri) AS uris, max(modified_at) AS modified_at
+               any_value(kind) AS kind, any_value(segment_count) AS segment_count,
+               any_value(duration_s) AS duration_s, arg_min(title, uri) AS title, list(uri ORDER BY uri) AS uris,
+               max(modified_at) AS modified_at
         FROM files WHERE NOT skipped AND asset_id IS NOT NULL AND unreadable IS NULL
         GROUP BY asset_id
         """
@@ -181,27 +191,28 @@ def resolve_files(ledger: Ledger) -> None:
 
 
 def units_to_read(
-    ledger: Ledger, recipe_id: str, pages_per_unit: int, *, newest_first: bool = False
+    ledger: Ledger, recipe_id: str, per_unit: int, *, newest_first: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Rows of UNITS: the pages that no committed row or failure has under this recipe, asset by asset."""
+    """Rows of UNITS: the pages and shots that no committed row or failure has under this recipe, asset by asset."""
     ledger.db.register("settled", ledger.settled_counts(recipe_id))
     missing = ledger.query(
         f"""
         SELECT documents.*, coalesce(settled.pages, 0) AS settled
         FROM documents LEFT JOIN settled USING (asset_id)
-        WHERE coalesce(settled.pages, 0) < page_count ORDER BY {_order(newest_first)}
+        WHERE coalesce(settled.pages, 0) < segment_count ORDER BY {newest(newest_first)}
         """
     )
     begun = [row["asset_id"] for row in missing.select(["asset_id", "settled"]).to_pylist() if row["settled"]]
     settled = ledger.settled_pages(recipe_id, begun) if begun else {}
     for batch in missing.to_batches(max_chunksize=_CHUNK):
         for row in batch.to_pylist():
-            for first, last in page_ranges(row["page_count"], settled.get(row["asset_id"], set()), pages_per_unit):
-                yield {name: row[name] for name in UNITS.names[:5]} | {"first": first, "last": last}
+            for first, last in page_ranges(row["segment_count"], settled.get(row["asset_id"], set()), per_unit):
+                yield {name: row[name] for name in UNITS.names[:6]} | {"first": first, "last": last}
 
 
-def _order(newest_first: bool) -> str:
-    return "modified_at DESC NULLS LAST, asset_id" if newest_first else "asset_id"
+def newest(first: bool) -> str:
+    """What to order ``documents`` by: the newest first, where a budget may end the run before all is done."""
+    return "modified_at DESC NULLS LAST, asset_id" if first else "asset_id"
 
 
 def page_ranges(page_count: int, settled: set[int], pages_per_unit: int) -> Iterator[tuple[int, int]]:
@@ -216,27 +227,38 @@ def page_ranges(page_count: int, settled: set[int], pages_per_unit: int) -> Iter
             first = page
 
 
-def into_blocks(units: Iterable[dict[str, Any]], replicas: int, pages_per_block: int) -> list[pa.Table]:
+def segments_of(row: dict[str, Any]) -> int:
+    """How many pages or shots a unit holds."""
+    return int(row["last"] - row["first"] + 1)
+
+
+def into_blocks(
+    units: Iterable[dict[str, Any]],
+    replicas: int,
+    per_block: int,
+    *,
+    schema: pa.Schema = UNITS,
+    size_of: Callable[[dict[str, Any]], int] = segments_of,
+) -> list[pa.Table]:
     """Units as Arrow blocks, each one call of an actor.
 
     A block costs the driver some 14 ms of Ray Data's time, so small units share one; but every replica shall get
     eight blocks or more where there is work for that, lest one ends long after the others.
     """
     rows = list(units)
-    pages = sum(row["last"] - row["first"] + 1 for row in rows)
-    budget = max(1, min(pages_per_block, -(-pages // (8 * replicas))))
+    budget = max(1, min(per_block, -(-sum(map(size_of, rows)) // (8 * replicas))))
     blocks: list[pa.Table] = []
     block: list[dict[str, Any]] = []
     filled = 0
     for row in rows:
-        size = row["last"] - row["first"] + 1
+        size = size_of(row)
         if block and filled + size > budget:
-            blocks.append(pa.Table.from_pylist(block, schema=UNITS))
+            blocks.append(pa.Table.from_pylist(block, schema=schema))
             block, filled = [], 0
         block.append(row)
         filled += size
     if block:
-        blocks.append(pa.Table.from_pylist(block, schema=UNITS))
+        blocks.append(pa.Table.from_pylist(block, schema=schema))
     return blocks
 
 
@@ -281,7 +303,7 @@ def documents_to_understand(
         """
         CREATE OR REPLACE TABLE ready AS
         SELECT documents.* FROM documents JOIN tallies USING (asset_id)
-        WHERE tallies.settled = documents.page_count AND asset_id NOT IN (SELECT asset_id FROM unread)
+        WHERE tallies.settled = documents.segment_count AND asset_id NOT IN (SELECT asset_id FROM unread)
         """
     )
     mark_lacking(ledger, recipes, tasks)
@@ -294,8 +316,8 @@ def documents_to_understand(
     ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
     rows = ledger.query(
         f"""
-        SELECT asset_id, uri, etag, size, kind, title FROM ready SEMI JOIN wanted_documents USING (asset_id)
-        ORDER BY {_order(newest_first)}
+        SELECT asset_id, uri, etag, size, kind, title, duration_s FROM ready SEMI JOIN wanted_documents USING (asset_id)
+        ORDER BY {newest(newest_first)}
         """
     )
     return [

@@ -25,9 +25,15 @@ class Recipes:
     answer: Mapping[str, str]
 
 
-def make_recipes(model: ReplicaDescription, decode: DecodeSettings, questions: Mapping[str, str]) -> Recipes:
-    """Recipes from the model, the decode settings and the questions (id → text)."""
-    read = _digest("read", model, {"decode": asdict(decode)})
+def make_recipes(
+    model: ReplicaDescription, decode: DecodeSettings, questions: Mapping[str, str], cut_recipe: str | None = None
+) -> Recipes:
+    """Recipes from the model, the decode settings and the questions (id → text); a film's also from how it is cut."""
+    if cut_recipe is None:
+        read = _digest("read", model, {"decode": asdict(decode)})
+    else:
+        of_frames = {"max_pixels": decode.max_pixels, "thumbnail_px": decode.thumbnail_px}
+        read = _digest("read", model, {"decode": of_frames, "cut": cut_recipe})
     return Recipes(
         read=read,
         summarize=_digest("summarize", model, {"read": read}),

@@ -7,7 +7,7 @@ the failures table, which is small.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,22 +81,25 @@ def kept_failures(ledger: Ledger, read_recipe: str, summary_recipe: str) -> Kept
     return Kept(**row)
 
 
-def merged_failures(ledger: Ledger, identified: pa.Table, inputs: Sequence[str]) -> pa.Table | None:
+def merged_failures(
+    ledger: Ledger, identified: pa.Table, cut: Collection[str], inputs: Sequence[str]
+) -> pa.Table | None:
     """The failures table after this run; None where it stays as it is.
 
-    Failures to look into a file go when it has been looked into again (``identified``: uri, etag), those of an input
-    when it has been listed or has failed again, those of pages and tasks when these have been tried again. Attempts at
-    the same bytes add up.
+    Failures to look into a file go when it has been looked into again (``identified``: uri, etag) or, a film, been cut
+    into shots (``cut``: uris); those of an input when it has been listed or has failed again, those of pages and tasks
+    when these have been tried again. Attempts at the same bytes add up.
     """
     fresh = [table.cast(FAILURES) for table in ledger.work.read(ledger.work.names("failures"))]
     ledger.db.register("fresh_failures", pa.concat_tables([FAILURES.empty_table(), *fresh]))
     ledger.db.register("identified_now", identified.select(["uri", "etag"]))
+    ledger.db.register("cut_now", pa.table({"uri": pa.array(sorted(cut), pa.string())}))
     ledger.db.register("inputs_now", pa.table({"uri": pa.array([redact(item) for item in inputs], pa.string())}))
     ledger.db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE judged_failures AS
         SELECT *, CASE WHEN stage = 'plan'
-                       THEN uri IN (SELECT uri FROM identified_now)
+                       THEN uri IN (SELECT uri FROM identified_now UNION ALL SELECT uri FROM cut_now)
                             OR uri IN (SELECT uri FROM inputs_now ANTI JOIN listed USING (uri))
                        ELSE {_SETTLED_ANEW} END AS outdated
         FROM recorded_failures AS f

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from model.protocol import Answer, Block, Box, Evidence, PageText, Question, Reading, Summary, Usage
-from pipeline.decode.pages import DecodedPage
+from model.protocol import Answer, Block, Box, Evidence, PageText, Question, Reading, ShotText, Summary, Usage
+from pipeline.decode.pages import DecodedPage, DecodedSegment, DecodedShot
 from pipeline.decode.thumbnail import turn_thumbnail
 from pipeline.failures import RETRYABLE, Failure
 
@@ -41,6 +41,13 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def segment_row(asset_id: str, segment: DecodedSegment, reading: Reading, provenance: Provenance) -> Row:
+    """The row of a page or of a shot."""
+    if isinstance(segment, DecodedShot):
+        return shot_row(asset_id, segment, reading, provenance)
+    return page_row(asset_id, segment, reading, provenance)
+
+
 def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Provenance) -> Row:
     quarter_turn = reading.turned % 180 == 90
     thumbnail = page.thumbnail
@@ -65,6 +72,30 @@ def page_row(asset_id: str, page: DecodedPage, reading: Reading, provenance: Pro
         "language": reading.language,
         "layer_agreement": reading.layer_agreement,
         "flags": list(reading.flags),
+        **provenance.row(reading.usage),
+    }
+
+
+def shot_row(asset_id: str, shot: DecodedShot, reading: Reading, provenance: Provenance) -> Row:
+    return {
+        "asset_id": asset_id,
+        "kind": "shot",
+        "segment": shot.shot_number,
+        "page_number": None,
+        "start_s": shot.start_s,
+        "end_s": shot.end_s,
+        "width_px": shot.width_px,
+        "height_px": shot.height_px,
+        "rotation": shot.rotation,
+        "text": reading.text,
+        "text_source": reading.text_source,
+        "blocks": [block_row(block) for block in reading.blocks],
+        "caption": reading.caption,
+        "frame_times": [frame.time_s for frame in shot.frames],
+        "thumbnail": shot.thumbnail,
+        "language": reading.language,
+        "layer_agreement": None,
+        "flags": [*reading.flags, *shot.flags],
         **provenance.row(reading.usage),
     }
 
@@ -153,6 +184,20 @@ def page_text(row: Mapping[str, Any]) -> PageText:
         width_px=row["width_px"] or 0,
         height_px=row["height_px"] or 0,
         rotation=row["rotation"] or 0,
+    )
+
+
+def shot_text(row: Mapping[str, Any]) -> ShotText:
+    """A committed shot as the understanding tasks see it."""
+    return ShotText(
+        shot_number=row["segment"],
+        start_s=row["start_s"],
+        end_s=row["end_s"],
+        text=row["text"] or "",
+        blocks=tuple(_block(block) for block in row["blocks"] or ()),
+        caption=row["caption"],
+        language=row["language"],
+        frame_times=tuple(row["frame_times"] or ()),
     )
 
 

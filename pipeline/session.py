@@ -7,34 +7,54 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 import pyarrow as pa
+
+from model.load import ModelLoadError
 
 # Read by ray.data when it is imported.
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Ray complains of every actor pool of Ray Data at level ERROR; what is fatal still speaks.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# Of an actor that died while it was made Ray gives the trace as text alone.
+_LOAD_ERROR = re.compile(rf"^{ModelLoadError.__module__}\.{ModelLoadError.__qualname__}: (.+)$", re.M)
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
 
 
 class SessionError(RuntimeError):
-    """Ray cannot be reached or cannot hold the actors asked for; the message says what to do."""
+    """Ray cannot be reached, or cannot hold or start the actors asked for; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The actors of a run: how many, and what each takes of a node."""
+
+    replicas: int
+    num_cpus: float
+    num_gpus: float
+
+    def fitting(self, cpus: float, gpus: float) -> int:
+        """How many replicas a node with so much can hold."""
+        rooms = [have / need for have, need in ((cpus, self.num_cpus), (gpus, self.num_gpus)) if need]
+        return int(min(rooms, default=self.replicas))
 
 
 @contextmanager
-def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
+def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> Iterator[None]:
     """Join the cluster at ``address`` (or the one this job was submitted to), else start a local Ray for the block.
 
     Where this process is connected already, that connection is used and left open.
 
     Raises:
-        SessionError: the cluster cannot be reached, or has too few CPUs for the actors of the run.
+        SessionError: the cluster cannot be reached, or has no node that can hold one actor of the run.
     """
     import ray
 
@@ -48,7 +68,7 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
     else:
         options |= {
             "address": "local",  # not a head that happens to run on this machine: nobody asked for it
-            "num_cpus": max(psutil.cpu_count() or 1, int(cpus_needed) + 1),
+            "num_cpus": max(psutil.cpu_count() or 1, int(need.replicas * need.num_cpus) + 1),
             "include_dashboard": False,
             "object_store_memory": 256 << 20,
         }
@@ -60,23 +80,44 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
             "authentication (Ray 2.59 and newer) set RAY_AUTH_MODE=token where you submit."
         ) from error
     try:
-        have = ray.cluster_resources().get("CPU", 0.0)
-        if have < cpus_needed:
-            raise SessionError(
-                f"The run's actors need {cpus_needed:g} CPUs and the cluster has {have:g}. Give fewer --replicas, or "
-                "add nodes."
-            )
+        _check_room(need, [node["Resources"] for node in ray.nodes() if node["Alive"]], say)
         yield
     finally:
         ray.shutdown()
 
 
+def _check_room(need: Need, nodes: Sequence[Mapping[str, float]], say: Callable[[str], None]) -> None:
+    """Refuse a run of which not one actor could ever start; say so where only some can."""
+    rooms = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes]
+    fitting = sum(need.fitting(cpus, gpus) for cpus, gpus in rooms)
+    if fitting == 0:
+        cpus, gpus = max(rooms, default=(0.0, 0.0), key=lambda room: (room[1], room[0]))
+        raise SessionError(
+            f"No node of the cluster can hold a replica of this model: one needs {need.num_cpus:g} CPUs and "
+            f"{need.num_gpus:g} GPUs, and the largest node has {cpus:g} and {gpus:g}. Add such a node first, or lower "
+            "--gpus-per-replica."
+        )
+    if fitting < need.replicas:
+        say(f"{fitting} of {need.replicas} replicas fit the cluster now; the others start as nodes are added")
+
+
 def run_actors(
-    blocks: Sequence[pa.Table], actor: type, job: object, *, size: int, num_cpus: float, num_gpus: float = 0.0
+    blocks: Sequence[pa.Table],
+    actor: type,
+    job: object,
+    *,
+    size: int,
+    num_cpus: float,
+    num_gpus: float = 0.0,
+    calls_at_once: int = 1,
 ) -> Iterator[pa.Table]:
     """Put each block through one call of a pool of ``size`` actors; yields what they return, as it comes.
 
-    A killed actor is started again and its block put through again: actors must make that harmless.
+    An actor gets so many ``calls_at_once``, each in a thread, and one block more waits for it. A killed actor is
+    started again and its blocks put through again: actors must make that harmless.
+
+    Raises:
+        SessionError: an actor could not load its model.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -94,8 +135,19 @@ def run_actors(
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(job,),
-            compute=ActorPoolStrategy(size=min(size, len(blocks)), max_tasks_in_flight_per_actor=2),
+            compute=ActorPoolStrategy(
+                size=min(size, len(blocks)),
+                max_tasks_in_flight_per_actor=calls_at_once + 1,
+                enable_true_multi_threading=calls_at_once > 1,
+            ),
+            max_concurrency=calls_at_once,
             num_cpus=num_cpus,
             num_gpus=num_gpus or None,
         )
-        yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        try:
+            yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        except ray.exceptions.ActorDiedError as error:
+            told = _LOAD_ERROR.findall(str(error))
+            if not told:
+                raise
+            raise SessionError(told[-1]) from error

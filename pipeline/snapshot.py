@@ -19,7 +19,7 @@ _COMPARED = [name for name in ASSETS.names if name not in ("run_id", "first_seen
 
 
 def page_tallies(ledger: Ledger, recipe_id: str) -> None:
-    """Register ``tallies``: (asset_id, settled, failed, reason), pages under the recipe by document.
+    """Register ``tallies``: (asset_id, settled, failed, reason), pages or shots under the recipe by asset.
 
     And ``unread``: the documents of which no page could be read, so that nothing can be asked of them.
     """
@@ -33,14 +33,17 @@ def page_tallies(ledger: Ledger, recipe_id: str) -> None:
                   UNION ALL SELECT asset_id, reason, recipe_id, stage FROM work_failures)
             WHERE recipe_id = $1 AND stage IN ('decode', 'read') GROUP BY asset_id
         )
-        SELECT documents.asset_id, documents.page_count, coalesce(settled.pages, 0) AS settled,
+        SELECT documents.asset_id, documents.segment_count, coalesce(settled.pages, 0) AS settled,
                coalesce(failed.failed, 0) AS failed, failed.reason
         FROM documents LEFT JOIN settled USING (asset_id) LEFT JOIN failed USING (asset_id)
         """,
         [recipe_id],
     )
     ledger.db.execute(
-        "CREATE OR REPLACE TABLE unread AS SELECT asset_id FROM tallies WHERE settled = page_count AND failed = settled"
+        """
+        CREATE OR REPLACE TABLE unread AS
+        SELECT asset_id FROM tallies WHERE settled = segment_count AND failed = settled
+        """
     )
 
 
@@ -50,6 +53,7 @@ def take_snapshot(
     recipes: Recipes,
     tasks: tuple[Task, ...],
     run_id: str,
+    kinds: tuple[str, ...],
     stopped: str | None = None,
 ) -> pa.Table:
     """The assets table to publish. ``ledger`` holds ``files``, ``asked`` and ``tallies``.
@@ -67,17 +71,18 @@ def take_snapshot(
                coalesce(files.kind, files.named_kind) AS kind,
                files.page_count, files.shot_count, files.duration_s, files.width_px, files.height_px, files.fps,
                files.variable_fps, files.rotation, files.container, files.codec, files.has_audio, files.title,
-               CASE WHEN files.skipped AND files.named_kind IN ('pdf', 'image') THEN 'pending'
+               CASE WHEN files.skipped AND list_contains($kinds, files.named_kind) THEN 'pending'
                     WHEN files.skipped THEN 'skipped'
                     WHEN files.unreadable IS NOT NULL THEN 'failed'
-                    WHEN tallies.settled IS NULL OR tallies.settled < files.page_count THEN 'pending'
-                    WHEN tallies.failed = files.page_count THEN 'failed'
+                    WHEN files.segment_count IS NULL OR tallies.settled IS NULL
+                         OR tallies.settled < files.segment_count THEN 'pending'
+                    WHEN tallies.failed = files.segment_count THEN 'failed'
                     WHEN tallies.failed > 0 THEN 'partial'
                     ELSE 'done' END AS status,
-               CASE WHEN files.skipped AND files.named_kind IN ('pdf', 'image') THEN 'beyond_limit'
+               CASE WHEN files.skipped AND list_contains($kinds, files.named_kind) THEN 'beyond_limit'
                     WHEN files.skipped THEN 'unsupported_type'
-                    WHEN files.unreadable IS NULL AND (tallies.settled IS NULL OR tallies.settled < files.page_count)
-                        THEN coalesce($stopped, tallies.reason)
+                    WHEN files.unreadable IS NULL AND (files.segment_count IS NULL OR tallies.settled IS NULL
+                         OR tallies.settled < files.segment_count) THEN coalesce($stopped, tallies.reason)
                     ELSE coalesce(files.unreadable, tallies.reason) END AS reason,
                CASE WHEN $reading OR known.read_recipe_id IS NULL THEN $read_recipe
                     ELSE known.read_recipe_id END AS read_recipe_id,
@@ -98,6 +103,7 @@ def take_snapshot(
             "asking": asking,
             "read_recipe": recipes.read,
             "summary_recipe": recipes.summarize,
+            "kinds": list(kinds),
             "stopped": stopped,
         },
     )

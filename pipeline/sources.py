@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
-from pipeline.failures import Failure, Reason, storage_failure
+from pipeline.failures import Failure, Reason, harmless, storage_failure
+from pipeline.remote import retried
 
 PDF_SUFFIXES = frozenset({".pdf"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
@@ -72,6 +74,9 @@ def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator
             continue
         try:
             for found in _list_input(item):
+                if not _is_text(found.uri):
+                    yield _unnameable(found.uri)
+                    continue
                 if found.uri in seen or found.uri.startswith(barred):
                     continue
                 if not once:
@@ -79,6 +84,23 @@ def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator
                 yield found
         except Failure as failure:
             yield UnlistedInput(redact(item), failure)
+
+
+def _is_text(uri: str) -> bool:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnameable(uri: str) -> UnlistedInput:
+    """A file whose name is no UTF-8: no table can hold it, and no URI could name it."""
+    shown = harmless(uri)
+    return UnlistedInput(
+        shown,
+        Failure(Reason.NOT_FOUND, f"{shown}: its name is not valid UTF-8, so no row can name it; rename the file"),
+    )
 
 
 def covered_by(uri: str, inputs: Iterable[str]) -> bool:
@@ -236,21 +258,21 @@ def _infos(fs: Any, path: str, *, is_url: bool) -> Iterator[dict[str, Any]]:
     A store's whole listing costs about a kilobyte a file. Of very many subfolders each may hold few files: one listing
     of all then needs fewer requests.
     """
-    if is_url or not (_GLOB.search(path) or fs.isdir(path)):
-        yield fs.info(path)
+    if is_url or not (_GLOB.search(path) or retried(lambda: fs.isdir(path))):
+        yield retried(lambda: fs.info(path))
         return
     if _GLOB.search(path):
-        yield from sorted(fs.glob(path, detail=True).values(), key=lambda info: str(info["name"]))
+        yield from sorted(retried(lambda: fs.glob(path, detail=True)).values(), key=lambda info: str(info["name"]))
         return
-    entries = sorted(fs.ls(path, detail=True), key=lambda info: str(info["name"]))
+    entries = sorted(retried(lambda: fs.ls(path, detail=True)), key=lambda info: str(info["name"]))
     if sum(info.get("type") == "directory" for info in entries) > FOLDERS_LISTED_SINGLY:
-        yield from fs.find(path, detail=True).values()
+        yield from retried(lambda: fs.find(path, detail=True)).values()
         return
     for info in entries:
         if info.get("type") != "directory":
             yield info
         elif str(info["name"]).rstrip("/") != path.rstrip("/"):  # some stores list a folder's own marker in it
-            yield from fs.find(info["name"], detail=True).values()
+            yield from retried(partial(fs.find, info["name"], detail=True)).values()
             fs.invalidate_cache()
 
 

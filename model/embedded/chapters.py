@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.plain_text import strip_markup
-from model.protocol import Block, Chapter, ShotText
+from model.protocol import Block, Box, Chapter, ShotText
 from model.words import content_tokens
 
 SETTINGS: Final = {"chapters": "1"}
@@ -25,7 +25,7 @@ MOST_SHOTS = 0.5  # words in more than this share of the shots are a watermark
 FEW_SHOTS = 4  # in fewer, nothing is called a watermark
 TITLE_CHARS = 80
 TITLE_CONFIDENCE = 0.8
-FIRST_BONUS = 1.2  # a chapter's first words name it more often than later ones of the same size
+FIRST_BONUS = 1.3  # a chapter's first words name it more often than later ones of about the same size
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ def _goes_back(parts: Sequence[_Part], number: int) -> bool:
 def _title(part: _Part, everywhere: frozenset[str]) -> str:
     """The largest words, or which shots these are."""
     best, title = 0.0, ""
-    for shot in part.shots:
-        for block in shot.blocks:
-            text = strip_markup(block.text)
-            size = letter_size(block) * (FIRST_BONUS if shot is part.shots[0] else 1.0)
-            if size > best and _names(block, text, everywhere):
+    for block in (block for shot in part.shots for block in shot.blocks):
+        text = strip_markup(block.text)
+        if _names(block, text, everywhere):
+            size = letter_size(block.bbox, len(text)) * (1.0 if title else FIRST_BONUS)
+            if size > best or not title:
                 best, title = size, text
     if title:
         return _shortened(title)
@@ -117,17 +117,16 @@ def _shortened(title: str) -> str:
     return f"{cut.rpartition(' ')[0] or cut}…"
 
 
-def letter_size(block: Block) -> float:
-    """How large a block's letters are, as a share of the frame: its area by its characters. 0 where it has no box."""
-    if block.bbox is None or not block.text:
+def letter_size(box: Box | None, letters: int) -> float:
+    """How large the letters in a box are, as a share of the frame: its area by their number. 0 without a box."""
+    if box is None or not letters:
         return 0.0
-    area = (block.bbox.x1 - block.bbox.x0) * (block.bbox.y1 - block.bbox.y0)
-    return math.sqrt(area / len(block.text))
+    return math.sqrt((box.x1 - box.x0) * (box.y1 - box.y0) / letters)
 
 
 def _names(block: Block, text: str, everywhere: frozenset[str]) -> bool:
-    """Words, surely read, that are not the watermark."""
+    """Words, surely read, that are no table and not the watermark."""
     words = set(content_tokens(text))
     letters = sum(character.isalpha() for character in text)
     sure = block.confidence is None or block.confidence >= TITLE_CONFIDENCE
-    return sure and letters >= 3 and 2 * letters >= len(text) and bool(words - everywhere)
+    return block.kind != "table" and sure and letters >= 3 and 2 * letters >= len(text) and bool(words - everywhere)

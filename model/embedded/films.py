@@ -7,6 +7,7 @@ largest other words join them. A film that shows no words has an empty summary, 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Final
 
 from rapidfuzz import fuzz
@@ -15,7 +16,7 @@ from model.embedded.chapters import chapters_of, letter_size
 from model.embedded.sentences import Sentence, sentences_of
 from model.embedded.summarize import MAX_SENTENCES, is_readable, most_central
 from model.plain_text import normal_form
-from model.protocol import Block, FilmText, KeyPoint, Summary, Usage
+from model.protocol import FilmText, KeyPoint, Summary, Usage
 
 SETTINGS: Final = {"films": "1"}
 REPEATED = 90.0  # likeness of two lines of which one is the other, read again
@@ -26,9 +27,14 @@ FEWEST_LETTERS = 4
 def summarize_film(film: FilmText) -> Summary:
     """Up to five lines of on-screen text in the order in which they were shown; none where it shows none."""
     begun = time.perf_counter()
-    distinct = _distinct(sentences_of(film))
+    sentences = sentences_of(film)
+    distinct = _distinct(sentences)
+    letters: Counter[int] = Counter()
+    for sentence in sentences:
+        letters[sentence.block] += len(sentence.text)
     chosen = most_central([sentence for sentence in distinct if is_readable(sentence)])
-    others = sorted((sentence for sentence in distinct if sentence not in chosen), key=_size, reverse=True)
+    others = [sentence for sentence in distinct if sentence.kind != "row" and sentence not in chosen]
+    others.sort(key=lambda sentence: letter_size(sentence.bbox, letters[sentence.block]), reverse=True)
     chosen = sorted([*chosen, *others[: MAX_SENTENCES - len(chosen)]], key=lambda sentence: sentence.order)
     points = tuple(KeyPoint(sentence.text, (sentence.evidence,)) for sentence in chosen)
     text = " ".join(_closed(point.text) for point in points)
@@ -50,10 +56,6 @@ def _distinct(sentences: list[Sentence]) -> list[Sentence]:
         if len(kept) == MOST_CANDIDATES:
             break
     return kept
-
-
-def _size(sentence: Sentence) -> float:
-    return letter_size(Block("text", sentence.text, sentence.bbox))
 
 
 def _closed(text: str) -> str:

@@ -39,8 +39,8 @@ DESCRIPTION = ReplicaDescription(
 
 
 class EmbeddedReplica:
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
-        return map(_read, segments)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return (_read(segment) for segment in segments if segment is not None)
 
     def summarize(self, asset: AssetText) -> Summary:
         return films.summarize_film(asset) if isinstance(asset, FilmText) else summarizing.summarize(asset)

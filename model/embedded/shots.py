@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from model.embedded import ocr
+from model.embedded.grids import split_grid
 from model.embedded.markdown import to_markdown
 from model.embedded.ocr import Line
 from model.embedded.paragraphs import to_blocks
@@ -179,7 +180,8 @@ def _blocks(tracks: Sequence[_Track]) -> Iterator[Block]:
         blocks: list[Block] = []
         for end_s, together in groupby(beginning, key=lambda track: track.end_s):
             lines = [track.line for track in together]
-            found = to_blocks(lines, middle, running_heads=False)
+            table, others = split_grid(lines)
+            found = (*([table] if table else []), *to_blocks(others, middle, running_heads=False))
             blocks.extend(replace(block, start_s=start_s, end_s=end_s) for block in found)
         boxes = [block.bbox for block in blocks if block.bbox is not None]
         yield from (blocks[place] for place in reading_order(boxes))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from model.engine.sampling import choose
 from model.engine.schedule import Piece, Scheduler, Sequence
 from model.kimi_vl.attention import LatentAttention
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from model.kimi_vl.packed import can_pack, packed
 
 _MOST_RAGGED = 2  # times the shortest context, beyond which a longer one is not attended in the same call
 
@@ -39,6 +41,8 @@ class TorchEngine:
     def __init__(self, model: KimiVLForConditionalGeneration, settings: EngineSettings | None = None) -> None:
         self._model = model.eval()
         self._settings = settings or EngineSettings()
+        language = self._model.language_model
+        self._language: Any = packed(language) if can_pack(language) else language
         text = model.config.text_config
         weight = model.get_input_embeddings().weight
         self._device = weight.device
@@ -128,12 +132,12 @@ class TorchEngine:
         embedded = self._model.get_input_embeddings()(ids.to(self._device))
         self._place_features(embedded, pieces)
         attend = PagedAttention(self._pool, pieces)
-        hidden = self._model.language_model.model(embedded, positions, attend)
+        hidden = self._language.model(embedded, positions, attend)
         ends = torch.tensor([piece.end - piece.start for piece in pieces]).cumsum(0) - 1
         ready = [row for row, piece in enumerate(pieces) if self._scheduler.advance(piece)]
         if not ready:
             return []
-        logits = self._model.language_model.lm_head(hidden[ends[ready].to(self._device)]).float()
+        logits = self._language.lm_head(hidden[ends[ready].to(self._device)]).float()
         sequences = [pieces[row].sequence for row in ready]
         chosen, logprobs = choose(logits, [s.request.sampling for s in sequences], [s.generator for s in sequences])
         finished = [

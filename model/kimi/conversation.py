@@ -13,16 +13,13 @@ from typing import Any
 import numpy as np
 
 from model.engine.interface import Completion, Picture
+from model.kimi.structured import TruncatedThoughtError
 from model.kimi_vl import KimiVLProcessor, split_thoughts
 from model.kimi_vl.chat import widen_images
 from model.kimi_vl.special_tokens import MEDIA_PAD
 from model.protocol import RgbImage
 
 Item = str | RgbImage
-
-
-class TruncatedThoughtError(RuntimeError):
-    """A Thinking model was cut off before it came to an answer."""
 
 
 @dataclass(frozen=True, slots=True)

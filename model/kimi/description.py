@@ -74,6 +74,7 @@ def describe_kimi(name: str) -> ReplicaDescription:
         num_cpus=1.0,
         num_gpus=1.0 if weight_bytes > LARGE_BYTES else 0.0,
         looks=True,
+        batches=True,
     )
 
 
@@ -87,7 +88,7 @@ def describe_nano() -> ReplicaDescription:
 def resolve(name: str, *, weights: bool) -> tuple[str, str | None]:
     """(directory or URL, the hub's commit where it comes from there). Fetches from the hub what is not there yet.
 
-    Raises :class:`CheckpointNotFoundError`.
+    Raises :class:`CheckpointNotFoundError`, and ``OSError`` where the hub stumbles.
     """
     if "://" in name or Path(name).is_dir():
         return name, None
@@ -100,13 +101,15 @@ def resolve(name: str, *, weights: bool) -> tuple[str, str | None]:
             "run means the same weights"
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     patterns = None if weights else [*_SETTINGS_FILES, "generation_config.json", "tiktoken.model", _INDEX]
     try:
         folder = snapshot_download(repository, revision=revision, allow_patterns=patterns)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise CheckpointNotFoundError(f"it is neither a directory nor to be had from the hub ({error})") from error
+    except LocalEntryNotFoundError as error:
+        raise ConnectionError(f"the hub cannot be reached, and {name} is not in its cache here") from error
     return folder, Path(folder).name  # snapshots lie under their commit, also where a branch was named
 
 

@@ -53,8 +53,8 @@ class NanoReplica:
         self._conversation = Conversation(KimiVLProcessor.from_pretrained(folder))
         self._number = 0
 
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
-        return map(self._read, segments)
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return (self._read(segment) for segment in segments if segment is not None)
 
     def _read(self, segment: SegmentInput) -> Reading:
         if isinstance(segment, ShotInput):

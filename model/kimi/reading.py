@@ -1,8 +1,9 @@
 """Reading pages: one request a page, looping pages once more and hotter, poorly read ones in other directions.
 
 A page without ink is never asked about. Where the page has a text layer that can be trusted, the reading is compared
-with it: free truth. Pages are taken as the engine has room, retries of one beside first tries of another, so that the
-engine runs full until the last page has come. Each page in flight holds some 45 MB of pixels and patches.
+with it: free truth. Pages are taken as the engine has room, retries of one beside first tries of another, and made
+into prompts by threads beside it, so that it runs full until the last page has come. Each page in flight holds some
+45 MB of pixels and patches.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.agreement import agreement, disagreement
-from model.engine.interface import Completion, Engine, Request, RequestError, Sampling, clearing
-from model.kimi.conversation import Conversation, TruncatedThoughtError
+from model.engine.interface import Completion, Engine, Request, Sampling, clearing
 from model.kimi.description import HOTTER, POOR_LOGPROB
 from model.kimi.prompts import READ
-from model.kimi_vl.rgb import ImageInputError
+from model.kimi.structured import TruncatedThoughtError
 from model.language import language_of
 from model.page_images import is_blank, turned
 from model.protocol import Block, PageInput, Reading, SegmentInput, ShotInput, Usage
 
+if TYPE_CHECKING:
+    from model.kimi.conversation import Conversation, Prompt  # with it comes torch, which a reader does not need
+
 TURNS = (180, 90, 270)
+PREPARERS = 2
 PAGES_IN_FLIGHT = 64
 PAGES_HELD = 4 * PAGES_IN_FLIGHT  # with those that are done and wait for a slower one before them
 
@@ -45,65 +51,95 @@ class _Try:
     done: bool = False
 
 
+@dataclass(slots=True)
+class _Pages:
+    """One call's pages: those to come, those held in order, and of these the ones in preparation and in the engine."""
+
+    coming: Iterator[SegmentInput | None]
+    ended: bool = False
+    held: deque[_Try] = field(default_factory=deque)
+    preparing: deque[tuple[_Try, Future[Prompt | None]]] = field(default_factory=deque)
+    asked: dict[str, _Try] = field(default_factory=dict)
+
+
 class Reader:
     def __init__(self, engine: Engine, conversation: Conversation, sampling: Sampling) -> None:
         self._engine = engine
         self._conversation = conversation
         self._sampling = sampling
         self._number = 0
+        self._threads = ThreadPoolExecutor(PREPARERS, thread_name_prefix="prompt")
 
-    def read(self, pages: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         """One reading a page, in order; what is wrong with a page alone stands in its place."""
-        coming = iter(pages)
-        held: deque[_Try] = deque()
-        asked: dict[str, _Try] = {}
+        reading = _Pages(iter(pages))
         since = time.perf_counter()
-        with clearing(self._engine):
-            while True:
-                while self._engine.unfinished < PAGES_IN_FLIGHT and len(held) < PAGES_HELD:
-                    page = next(coming, None)
-                    if page is None:
-                        break
-                    if isinstance(page, ShotInput):
-                        raise NotImplementedError("shots")
-                    held.append(self._begin(page, asked))
-                if not held:
-                    return
-                for completion in self._engine.step() if asked else ():
-                    attempt = asked.pop(completion.key)
-                    if self._again(attempt, completion):
-                        self._ask(attempt, asked)
-                    else:
-                        attempt.done = True
-                while held and held[0].done:
-                    now = time.perf_counter()
-                    yield self._reading(held.popleft(), now - since)
-                    since = now
-
-    def _begin(self, page: PageInput, asked: dict[str, _Try]) -> _Try:
-        attempt = _Try(page, self._sampling)
-        if _blank(page):
-            attempt.done = True
-        else:
-            self._ask(attempt, asked)
-        return attempt
-
-    def _ask(self, attempt: _Try, asked: dict[str, _Try]) -> None:
-        image = attempt.page.image
-        assert image is not None
-        self._number += 1
-        key = f"read-{self._number}"
         try:
-            prompt = self._conversation.prompt(self._conversation.share([turned(image, attempt.turn)]), READ)
-            self._engine.submit(
-                Request(key, prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures)
-            )
-        except (ImageInputError, RequestError) as error:
-            attempt.error = error
-            attempt.done = True
-            return
-        asked[key] = attempt
-        attempt.input_tokens += len(prompt.ids)
+            with clearing(self._engine):
+                while self._take_in(reading) or reading.held:
+                    self._submit(reading)
+                    for completion in self._engine.step() if reading.asked else ():
+                        attempt = reading.asked.pop(completion.key)
+                        if self._again(attempt, completion):
+                            self._prepare(reading, attempt)
+                        else:
+                            attempt.done = True
+                    while reading.held and reading.held[0].done:
+                        now = time.perf_counter()
+                        yield self._reading(reading.held.popleft(), now - since)
+                        since = now
+        finally:
+            for _, prompt in reading.preparing:
+                prompt.cancel()
+
+    def _take_in(self, reading: _Pages) -> bool:
+        """Take pages as there is room and as they are ready; False once all are taken."""
+        while not reading.ended and len(reading.held) < PAGES_HELD:
+            if self._engine.unfinished + len(reading.preparing) >= PAGES_IN_FLIGHT:
+                break
+            try:
+                page = next(reading.coming)
+            except StopIteration:
+                reading.ended = True
+                break
+            if page is None:
+                break
+            if isinstance(page, ShotInput):
+                raise NotImplementedError("shots")
+            attempt = _Try(page, self._sampling)
+            reading.held.append(attempt)
+            self._prepare(reading, attempt)
+        return not reading.ended
+
+    def _prepare(self, reading: _Pages, attempt: _Try) -> None:
+        """Have a page's prompt made beside the engine's work: cutting a picture takes some 60 ms."""
+        reading.preparing.append((attempt, self._threads.submit(self._prompt, attempt.page, attempt.turn)))
+
+    def _prompt(self, page: PageInput, turn: int) -> Prompt | None:
+        """None for a page without ink. Raises ``ImageInputError``."""
+        if page.image is None or is_blank(page.image):
+            return None
+        return self._conversation.prompt(self._conversation.share([turned(page.image, turn)]), READ)
+
+    def _submit(self, reading: _Pages) -> None:
+        """Give the engine the prompts that are made; wait for one only where the engine has nothing else to do."""
+        while reading.preparing and (reading.preparing[0][1].done() or not self._engine.unfinished):
+            attempt, made = reading.preparing.popleft()
+            try:
+                prompt = made.result()
+                if prompt is None:
+                    attempt.done = True
+                    continue
+                self._number += 1
+                key = f"read-{self._number}"
+                self._engine.submit(
+                    Request(key, prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures)
+                )
+            except ValueError as error:  # ImageInputError or RequestError: this picture cannot be asked about
+                attempt.error, attempt.done = error, True
+                continue
+            reading.asked[key] = attempt
+            attempt.input_tokens += len(prompt.ids)
 
     def _again(self, attempt: _Try, completion: Completion) -> bool:
         """Take a completion; True where the page is to be asked about once more."""
@@ -170,10 +206,6 @@ def to_blocks(text: str, confidence: float) -> tuple[Block, ...]:
         else:
             blocks.append(Block("text", part, confidence=confidence))
     return tuple(blocks)
-
-
-def _blank(page: PageInput) -> bool:
-    return page.image is None or is_blank(page.image)
 
 
 def _better(one: Completion, other: Completion) -> bool:

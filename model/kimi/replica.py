@@ -1,15 +1,13 @@
 """The Kimi-VL replica: a checkpoint, its processor and an engine behind the three tasks.
 
-Loading the published weights takes 33 GB of device memory and minutes; it is tried three times, then the actor fails
-and Ray starts another. After an error in the middle of a call the engine is cleared and serves on.
+Loading the published weights takes 33 GB of device memory and minutes. After an error in the middle of a call the
+engine is cleared and serves on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-
-import tenacity
 
 from model.engine.interface import Engine, EngineName
 from model.kimi.conversation import Conversation
@@ -24,21 +22,11 @@ CPU_CACHE_BYTES = 1 << 30
 
 
 def load_kimi(name: str, engine: EngineName) -> KimiReplica:
-    """Raises what loading raised the third time."""
-    retry = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(1, 30),
-        retry=tenacity.retry_if_exception_type(OSError),
-        reraise=True,
-    )
-    return retry(_load, name, engine)
-
-
-def _load(name: str, engine_name: EngineName) -> KimiReplica:
+    """Raises ``CheckpointNotFoundError``, ``CheckpointError``, and ``OSError`` where a store or the hub stumbles."""
     location, _ = resolve(name, weights=True)
     conversation = Conversation(KimiVLProcessor.from_pretrained(location))
-    engine, context = make_engine(location, engine_name)
-    return KimiReplica(engine, conversation, behaviour_of(name), context)
+    made, context = make_engine(location, engine)
+    return KimiReplica(made, conversation, behaviour_of(name), context)
 
 
 def make_engine(location: str, name: EngineName) -> tuple[Engine, int]:
@@ -79,7 +67,7 @@ class KimiReplica:
             engine, conversation, Limits(context_tokens, behaviour.summary, behaviour.answer)
         )
 
-    def read(self, segments: Iterable[SegmentInput]) -> Iterator[Reading | Exception]:
+    def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         return self._reader.read(segments)
 
     def summarize(self, asset: AssetText) -> Summary:

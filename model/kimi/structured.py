@@ -19,6 +19,10 @@ class FormError(ValueError):
     """What the model wrote is not of the form asked for. The message says what is wrong with it."""
 
 
+class TruncatedThoughtError(RuntimeError):
+    """A Thinking model was cut off before it came to an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     text: str

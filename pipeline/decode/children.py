@@ -16,30 +16,47 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.decode.pages import DecodedPage, DecodedShot, DecodeSettings, FailedPage
 from pipeline.decode.probe import Probe
-from pipeline.decode.worker import HEADER, DecodeRequest, ProbeRequest, write_frame
+from pipeline.decode.worker import HEADER, DecodeRequest, ProbeRequest, ScanRequest, write_frame
 from pipeline.failures import Failure, Reason
+from pipeline.features import FrameFeatures, SpanEnd, join_features
+from pipeline.shots import Shot
 
 START_SECONDS = 30.0
 TRIES = 2
 TRIES_IF_KILLED = 5  # SIGKILL comes from outside, from an operator or a kernel short of memory: seldom the page's fault
 REQUESTS_PER_CHILD = 5_000
+FILES_TIMED = 64
 PROJECT = str(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What a child may use: bytes of memory, and seconds for one page (or for one look into a file)."""
+    """What a child may use: bytes of memory, seconds for one page (or one look into a file), seconds for one file.
+
+    ``seconds_per_file`` counts what one actor spends on decoding a file's pages.
+    """
 
     memory_bytes: int = 2 << 30
     seconds_per_page: float = 60.0
+    seconds_per_file: float = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedSpan:
+    """Features of a span's frames, and how it ended: with a SpanEnd, or before its end with a failure."""
+
+    features: FrameFeatures
+    end: SpanEnd | Failure
 
 
 class ChildDiedError(Exception):
@@ -57,6 +74,7 @@ class DecodeChildren:
 
     def __init__(self, workers: int, limits: ChildLimits, passwords: tuple[str, ...] = ()) -> None:
         self._limits = limits
+        self._spent: OrderedDict[str, float] = OrderedDict()  # seconds, of the files last decoded
         self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
         self._children = [_Child(limits, passwords) for _ in range(workers)]
         for child in self._children:
@@ -85,26 +103,93 @@ class DecodeChildren:
     ) -> list[DecodedPage | FailedPage]:
         """Pages first..last in order, exactly one result a page. Never raises for what a file does."""
         name = name or str(path)
-        pages: list[DecodedPage | FailedPage] = []
+
+        def request(numbers: Sequence[int], *, promptly: bool) -> DecodeRequest:
+            return DecodeRequest(path, name, kind, tuple(numbers), settings, promptly)
+
+        return self._decode(range(first, last + 1), request, name, "page")
+
+    def decode_shots(
+        self, path: Path, shots: Sequence[Shot], settings: DecodeSettings, name: str
+    ) -> list[DecodedShot | FailedPage]:
+        """The chosen frames of a film's shots in order, exactly one result a shot. Never raises for what a file does.
+
+        The deadline is for each frame.
+        """
+        by_number = {shot.number: shot for shot in shots}
+        frames = max((len(shot.frame_times) for shot in shots), default=1)
+
+        def request(numbers: Sequence[int], *, promptly: bool) -> DecodeRequest:
+            wanted = tuple(by_number[number] for number in numbers)
+            return DecodeRequest(path, name, "video", (), settings, promptly, wanted)
+
+        return self._decode(list(by_number), request, name, "shot", patience=frames)
+
+    def _decode(
+        self, numbers: Sequence[int], request: Callable[..., DecodeRequest], name: str, what: str, patience: float = 1
+    ) -> list[Any]:
+        answers: list[Any] = []
         tries = deaths = 0
-        while first + len(pages) <= last:
-            begun = len(pages)
-            asked = range(first + begun, (first + begun if tries else last) + 1)  # after a death, that page alone
-            request = DecodeRequest(path, name, kind, tuple(asked), settings, promptly=deaths > 0)
-            with self._borrow() as child:
+        while len(answers) < len(numbers):
+            begun = len(answers)
+            if self._spent.get(name, 0.0) > self._limits.seconds_per_file:
+                return answers + self._out_of_time(f"{name} {what}", numbers[begun:])
+            asked = numbers[begun : begun + 1] if tries else numbers[begun:]  # after a death, that one alone
+            with self._borrow() as child, self._timed(name):
                 try:
-                    for answer in child.ask(request, len(asked)):
-                        pages.append(answer)
+                    for answer in child.ask(request(asked, promptly=deaths > 0), len(asked), patience=patience):
+                        answers.append(answer)
                         tries = 0
                 except ChildDiedError as death:
                     deaths += 1
-                    tries = tries + 1 if len(pages) == begun else 1
+                    tries = tries + 1 if len(answers) == begun else 1
                     if tries >= death.tries:
-                        page = first + len(pages)
-                        message = f"{name} page {page}: decoding it {death.how}, {tries} times; the page is left out"
-                        pages.append(FailedPage(page, Failure(death.reason, message)))
+                        number = numbers[len(answers)]
+                        message = f"{name} {what} {number}: decoding it {death.how}, {tries} times; it is left out"
+                        answers.append(FailedPage(number, Failure(death.reason, message)))
                         tries = 0
-        return pages
+        return answers
+
+    def scan(self, path: Path, start_s: float | None, end_s: float | None, name: str) -> ScannedSpan:
+        """Features of a span of a film. Never raises for what a file does; the deadline is for some frames each."""
+        for tries in range(1, TRIES_IF_KILLED + 1):
+            answers: list[Any] = []
+            with self._borrow() as child:
+                try:
+                    answers.extend(child.ask(ScanRequest(path, name, start_s, end_s), until=(SpanEnd, Failure)))
+                    break
+                except ChildDiedError as death:
+                    if tries >= death.tries:
+                        after = f" after {answers[-1].times[-1]:.2f} s" if answers else ""
+                        message = f"{name}: looking it over{after} {death.how}, {tries} times"
+                        answers.append(Failure(death.reason, message))
+                        break
+        *features, end = answers
+        return ScannedSpan(join_features(features), end)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent[name] = self._spent.pop(name, 0.0) + time.monotonic() - begun
+            if len(self._spent) > FILES_TIMED:
+                self._spent.popitem(last=False)
+
+    def _out_of_time(self, what: str, numbers: Sequence[int]) -> list[FailedPage]:
+        seconds = self._limits.seconds_per_file
+        return [
+            FailedPage(
+                number,
+                Failure(
+                    Reason.DECODE_TIMEOUT,
+                    f"{what} {number}: decoding this file has taken more than {seconds:g} s; the rest of it is left "
+                    "out. Raise --seconds-per-file if it is worth that",
+                ),
+            )
+            for number in numbers
+        ]
 
     def call(self, function: Any, argument: Any = None) -> Any:
         """Run an importable function in a child. Raises ChildDiedError."""
@@ -139,8 +224,14 @@ class _Child:
         self._fresh = True
         self.process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, request: Any, answers: int) -> Iterator[Any]:
-        """Send a request and yield its answers, each within the deadline. Raises ChildDiedError."""
+    def ask(
+        self, request: Any, answers: int | None = None, *, until: tuple[type, ...] = (), patience: float = 1
+    ) -> Iterator[Any]:
+        """Send a request and yield its answers, so many or up to one of a type, each within the deadline.
+
+        Raises:
+            ChildDiedError: as it says.
+        """
         if self.process is None or self.process.poll() is not None or self._served >= REQUESTS_PER_CHILD:
             self._start()
         self._served += 1
@@ -148,10 +239,14 @@ class _Child:
         try:
             assert process.stdin is not None
             write_frame(process.stdin, request)  # type: ignore[arg-type]
-            for _ in range(answers):
+            for number in count(1):
                 extra = START_SECONDS if self._fresh else 0.0
-                yield self._receive(self._limits.seconds_per_page + extra)
+                answer = self._receive(self._limits.seconds_per_page * patience + extra)
                 self._fresh = False
+                last = number == answers or isinstance(answer, until)
+                yield answer
+                if last:
+                    return
         except (BrokenPipeError, EOFError) as error:
             raise self._death() from error
         except TimeoutError as error:

@@ -1,24 +1,25 @@
-"""What crosses from a decode child to its actor: settings in, pages out. Plain data, safe to pickle."""
+"""What crosses from a decode child to its actor: settings in, pages and shots out. Plain data, safe to pickle."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from model.protocol import RgbImage, TextLayer
+from model.protocol import Frame, RgbImage, TextLayer
 from pipeline.failures import Failure
 
 Layout = Literal["fast", "full"]
+Kind = Literal["pdf", "image", "video"]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """How pages are decoded. All of it decides the result, so all of it is in the read recipe.
+    """How pages and frames are decoded. All of it decides the result, so all of it is in the read recipe.
 
     ``layout``: ``fast`` orders the text layer by our own rules (about 10 ms a page), ``full`` runs PyMuPDF's layout
     network and table finder (about 1 s a page). ``render``: ``always``, or ``when_needed`` where the replica reads
-    usable text layers as they are. ``max_pixels`` caps one rendered page; the scale is lowered to fit.
-    ``thumbnail_px`` is the longest side of the small picture kept in the page's row; 0 keeps none.
+    usable text layers as they are. ``max_pixels`` caps one rendered page or one frame; the scale is lowered to fit.
+    ``thumbnail_px`` is the longest side of the small picture kept in the row; 0 keeps none.
     """
 
     dpi: int = 144
@@ -42,7 +43,27 @@ class DecodedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodedShot:
+    """One shot's chosen frames, upright. ``rotation`` is the clockwise turn stored in the file and already applied."""
+
+    shot_number: int
+    start_s: float
+    end_s: float
+    width_px: int
+    height_px: int
+    rotation: int
+    frames: tuple[Frame, ...]
+    flags: tuple[str, ...] = ()
+    thumbnail: bytes | None = None
+
+
+DecodedSegment = DecodedPage | DecodedShot
+
+
+@dataclass(frozen=True, slots=True)
 class FailedPage:
+    """A page or shot that could not be had."""
+
     page_number: int
     failure: Failure
     text_salvaged: str | None = None

@@ -1,4 +1,4 @@
-"""What a file is, by its content: kind, number of pages, title, and whether it opens. Runs inside a decode child.
+"""What a file is, by its content: kind, pages or length, title, and whether it opens. Runs inside a decode child.
 
 A name proves nothing: MuPDF opens a web page saved as ``.pdf`` as a document of one page, a torn file as one of none.
 """
@@ -7,54 +7,96 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pymupdf
 from PIL import Image
 
 from pipeline.decode.image import IMAGE_ERRORS, frame_count, open_image
+from pipeline.decode.pages import Kind
 from pipeline.failures import Failure, Reason
 
-Kind = Literal["pdf", "image"]
 HEAD_BYTES = 1024
 MAX_TITLE = 500
+STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc", b"jxl ", b"crx ")
 MAX_PAGES = 1_000_000
 PDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
+    """What a look into a file tells. ``width_px`` and ``height_px`` are those of the upright picture."""
+
     kind: Kind
-    page_count: int
+    page_count: int | None = None
     width_px: int | None = None
     height_px: int | None = None
     title: str | None = None
+    film: FilmFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What a film's streams tell. ``rotation`` is the clockwise turn that makes its frames upright."""
+
+    duration_s: float
+    fps: float | None
+    variable_fps: bool
+    rotation: int
+    container: str
+    codec: str
+    has_audio: bool
 
 
 def kind_of_content(head: bytes) -> Kind | None:
-    """pdf or image by the file's first bytes; a PDF's header may stand anywhere in the first KiB."""
+    """pdf, image or video by the file's first bytes; a PDF's header may stand anywhere in the first KiB."""
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return "image"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image"
+    if is_film(head):
+        return "video"
     return "pdf" if b"%PDF-" in head[:HEAD_BYTES] else None
+
+
+def is_film(head: bytes) -> bool:
+    """True for MP4 and QuickTime, Matroska and WebM, AVI, MPEG streams, Flash and GIF, moving or not."""
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in STILL_BRANDS
+    if head.startswith((b"\x1aE\xdf\xa3", b"FLV\x01", b"GIF87a", b"GIF89a", b"\x00\x00\x01\xba")):
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return True
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
+        return True
+    return any(_is_transport_stream(head, size) for size in (188, 192, 204))
+
+
+def _is_transport_stream(head: bytes, size: int) -> bool:
+    """Packets of one size, each of which starts with the same byte; in some, a time stamp stands before it."""
+    start = size - 188 if size == 192 else 0
+    return len(head) > start and all(byte == 0x47 for byte in head[start::size]) and len(head) >= 2 * size
 
 
 def probe(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
     """Look into a file. ``name`` is what messages call it.
 
     Raises:
-        Failure: type_mismatch, damaged_file, no_pages or password_required.
+        Failure: type_mismatch, damaged_file, no_pages, password_required, no_video, unsupported_codec or protected.
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     kind = kind_of_content(head)
     if kind == "image":
         return _probe_image(path, name)
+    if kind == "video":
+        from pipeline.decode.film_probe import probe_film  # FFmpeg is loaded for films alone
+
+        return probe_film(path, name, head)
     if kind == "pdf" or _mupdf_finds_pdf(path):
         return _probe_pdf(path, name, passwords)
     raise Failure(
-        Reason.TYPE_MISMATCH, f"{name}: its content is neither PDF, PNG, JPEG, TIFF nor WebP, whatever its name says"
+        Reason.TYPE_MISMATCH,
+        f"{name}: its content is neither PDF, PNG, JPEG, TIFF, WebP nor a film, whatever its name says",
     )
 
 
@@ -72,6 +114,11 @@ def open_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> pymupdf.Docum
         document.close()
         tried = f"none of the {len(passwords)} passwords opens it" if passwords else "it needs a password"
         raise Failure(Reason.PASSWORD_REQUIRED, f"{name}: {tried}; put its password into --password-file")
+    try:
+        _mend_count(document)
+    except PDF_ERRORS as error:
+        document.close()
+        raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
     return document
 
 
@@ -89,7 +136,19 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
             raise Failure(Reason.NO_PAGES, f"{name}: the PDF holds no pages")
         if count > MAX_PAGES:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims {count} pages; the page tree is damaged")
-        return Probe("pdf", count, title=_title(document))
+        return Probe("pdf", count, title=clean_title((document.metadata or {}).get("title")))
+
+
+def _mend_count(document: pymupdf.Document) -> None:
+    """Where a file claims more pages than it has objects, MuPDF gives none of them: claim those that there are."""
+    try:
+        document.page_count  # noqa: B018  it is counted here
+    except PDF_ERRORS:
+        objects = range(1, document.xref_length())
+        pages = sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in objects)
+        kind, root = document.xref_get_key(document.pdf_catalog(), "Pages")
+        if kind == "xref" and pages:
+            document.xref_set_key(int(root.split()[0]), "Count", str(pages))
 
 
 def _probe_image(path: Path, name: str) -> Probe:
@@ -113,8 +172,7 @@ def _mupdf_finds_pdf(path: Path) -> bool:
         return False
 
 
-def _title(document: pymupdf.Document) -> str | None:
+def clean_title(title: str | None) -> str | None:
     """The title without control characters, which could play tricks on a terminal."""
-    title = (document.metadata or {}).get("title") or ""
-    clean = "".join(c if c.isprintable() else " " for c in title).encode("utf-8", "replace").decode()
+    clean = "".join(c if c.isprintable() else " " for c in title or "").encode("utf-8", "replace").decode()
     return " ".join(clean.split())[:MAX_TITLE] or None

@@ -1,18 +1,17 @@
-"""The decode child: the one process that lets MuPDF, Pillow and the layout network touch an untrusted file.
+"""The decode child: the one process that lets MuPDF, Pillow, FFmpeg and the layout network touch an untrusted file.
 
 Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers page by page on
 what was its standard output. Pages that take a millisecond are answered several at a time, since each answer wakes the
 parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
-parent, dumps no core, cannot grow past its memory limit, and imports neither Ray nor torch. Starts in half a second.
+parent, cannot grow past its memory limit, has no network where the kernel allows that (``cage``), and imports neither
+Ray nor torch. Starts in half a second.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import resource
-import signal
 import struct
 import sys
 import time
@@ -22,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.decode import cage
+
 HEADER = struct.Struct("<Q")
 ANSWER_SECONDS = 0.05
 ANSWER_BYTES = 1 << 20
 OPEN_DOCUMENTS = 2
 SHRINK_PAGES = 64  # MuPDF keeps fonts and pictures: emptied at each request it is slow, never emptied it grows
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,17 @@ class DecodeRequest:
     pages: tuple[int, ...]
     settings: Any  # DecodeSettings; its module is imported only when a request arrives
     promptly: bool = True
+    shots: tuple[Any, ...] = ()  # of a film, in the place of pages
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """A span of a film to look over: see scan_span. Answers are features, then how the span ends."""
+
+    path: Path
+    name: str
+    start_s: float | None
+    end_s: float | None
 
 
 def read_frame(stream: BinaryIO) -> Any:
@@ -64,8 +75,7 @@ def write_frame(stream: BinaryIO, message: Any, *, flush: bool = True) -> None:
 
 def main() -> None:
     """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cage.enter()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=ANSWER_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
     requests = sys.stdin.buffer
@@ -99,11 +109,18 @@ class Server:
         self._pages_since_shrink = 0
         self._passwords = passwords
         self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+        self._film_key: tuple[Any, ...] = ()
+        self._film: Any = None
 
     def answer(self, request: Any) -> Iterator[Any]:
-        """One answer for a probe, one for each page of a decode request. Expected faults are answers, too."""
+        """One answer for a probe, one for each page or shot of a decode request. Expected faults are answers, too."""
         if isinstance(request, ProbeRequest):
             yield self._probe(request)
+        elif isinstance(request, ScanRequest):
+            yield from self._scan(request)
+        elif isinstance(request, DecodeRequest) and request.shots:
+            for shot in request.shots:
+                yield self._shot(request, shot)
         elif isinstance(request, DecodeRequest):
             for page in request.pages:
                 yield self._page(request, page)
@@ -149,6 +166,50 @@ class Server:
         except Exception as error:  # noqa: BLE001  whatever a damaged page makes a parser raise is told of the page
             words = f"{type(error).__name__}: {error}"
             return FailedPage(page, Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})"))
+
+    def _scan(self, request: ScanRequest) -> Iterator[Any]:
+        from pipeline.decode.film import Film
+        from pipeline.decode.scan import scan_span
+        from pipeline.failures import Failure, Reason
+
+        try:
+            yield from scan_span(self._opened_film(request, Film), request.start_s, request.end_s)
+        except Failure as failure:
+            yield failure
+        except MemoryError:
+            yield Failure(Reason.MEMORY_LIMIT, f"{request.name}: it needs more memory than --memory-mb allows")
+        except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the film
+            words = f"{type(error).__name__}: {error}"
+            yield Failure(Reason.DECODE_ERROR, f"{request.name}: it does not decode ({words})")
+
+    def _shot(self, request: DecodeRequest, shot: Any) -> Any:
+        from pipeline.decode.frames import FrameReader
+        from pipeline.decode.pages import FailedPage
+        from pipeline.failures import Failure, Reason
+
+        where = f"{request.name} shot {shot.number} ({shot.start_s:.2f} s to {shot.end_s:.2f} s)"
+        try:
+            return self._opened_film(request, FrameReader).read_shot(shot, request.settings)
+        except Failure as failure:
+            return FailedPage(shot.number, Failure(failure.reason, f"{where}: {failure.message}"))
+        except MemoryError:
+            message = f"{where}: it needs more memory than --memory-mb allows"
+            return FailedPage(shot.number, Failure(Reason.MEMORY_LIMIT, message))
+        except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the shot
+            words = f"{type(error).__name__}: {error}"
+            return FailedPage(shot.number, Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})"))
+
+    def _opened_film(self, request: ScanRequest | DecodeRequest, opener: Any) -> Any:
+        """The film as ``opener`` opens it. The last one stays open: its index is made once."""
+        status = os.stat(request.path)
+        key = (opener, request.name, status.st_size, status.st_mtime_ns)
+        if self._film_key != key:
+            if self._film is not None:
+                self._film.close()
+            self._film, self._film_key = None, ()
+            self._film = opener(request.path, request.name)
+            self._film_key = key
+        return self._film
 
     def _open(self, request: DecodeRequest) -> Any:
         from pipeline.decode.probe import open_pdf

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
+from pipeline.decode.pages import Kind
 from pipeline.decode.probe import Probe
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Row, failure_row, now
@@ -35,6 +36,7 @@ class IdentifyJob:
     max_file_bytes: int
     limits: ChildLimits
     passwords: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     stop: StopSign | None = None
 
 
@@ -45,50 +47,84 @@ class IdentifyActor:
         self._children = DecodeChildren(1, job.limits, job.passwords)
 
     def __call__(self, files: pa.Table) -> pa.Table:
-        """Identify and commit one batch of listed files (uri, etag, size, modified_at). Never raises."""
+        """Identify and commit one batch of listed files (uri, etag, size, modified_at). Never raises.
+
+        Ray gives a batch again only where its worker died: then each file is looked into and committed alone, behind
+        a marker of its own, so that the one that kills workers is found and its neighbours are not blamed.
+        """
         sources = [SourceFile(**row) for row in files.to_pylist()]
-        key = digest([part for source in sources for part in (source.uri, source.etag)])
         result = UnitResult()
         try:
             if self._job.stop is not None and self._job.stop.is_up():
                 result.postponed = len(sources)
-            elif not self._job.work.store.exists(self._job.work.path("identify", key)):
-                self._identify(sources, key, result)
-            else:
+            elif self._settled(key := _key(sources)):
                 result.done = len(sources)
+            elif self._attempts.begin(f"identify-{key}") == 1:
+                self._identify(sources, key, result, attempt=1)
+            else:
+                for source in sources:
+                    self._identify_alone(source, result)
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         return results_table([result])
 
-    def _identify(self, sources: list[SourceFile], key: str, result: UnitResult) -> None:
-        give_up = self._attempts.begin(f"identify-{key}") > MAX_ATTEMPTS
+    def _settled(self, key: str) -> bool:
+        return self._job.work.store.exists(self._job.work.path("identify", key))
+
+    def _identify_alone(self, source: SourceFile, result: UnitResult) -> None:
+        key = _key([source])
+        if self._settled(key):
+            result.done += 1
+        else:
+            attempt = 1 + self._attempts.begin(f"identify-{key}")  # the batch's own try was the first
+            self._identify([source], key, result, attempt)
+
+    def _identify(self, sources: list[SourceFile], key: str, result: UnitResult, attempt: int) -> None:
         assets: list[Row] = []
         failures: list[Row] = []
         for source in sources:
             try:
-                if give_up:
+                if attempt > MAX_ATTEMPTS:
                     raise Failure(Reason.WORKER_DIED, f"{source.uri}: its worker died {MAX_ATTEMPTS} times; run again")
                 spooled, probe = self._look(source)
             except Failure as failure:
                 assets.append(_asset_row(source, None, None, failure.reason, self._job.run_id))
                 failures.append(
-                    failure_row(uri=source.uri, asset_id=None, stage="plan", failure=failure, run_id=self._job.run_id)
+                    failure_row(
+                        uri=source.uri,
+                        asset_id=None,
+                        stage="plan",
+                        failure=failure,
+                        run_id=self._job.run_id,
+                        attempts=min(attempt, MAX_ATTEMPTS),
+                    )
                 )
             else:
                 assets.append(_asset_row(source, spooled, probe, None, self._job.run_id))
         if failures:
             self._job.work.commit("failures/plan", key, "failures", failures)
         self._job.work.commit("identify", key, "assets", assets)
-        result.done, result.failed = len(assets) - len(failures), len(failures)
+        result.done += len(assets) - len(failures)
+        result.failed += len(failures)
 
     def _look(self, source: SourceFile) -> tuple[Spooled, Probe]:
         spooled = spool(source, Path(self._job.spool_folder), self._job.max_file_bytes)
-        return spooled, self._children.probe(spooled.path, source.uri)
+        probe = self._children.probe(spooled.path, source.uri)
+        if probe.kind not in self._job.kinds:
+            job = "jobs/index_videos.py" if probe.kind == "video" else "jobs/extract_docs.py"
+            message = f"{source.uri}: its content is a {probe.kind}, whatever its name says; rename it for {job}"
+            raise Failure(Reason.TYPE_MISMATCH, message)
+        return spooled, probe
+
+
+def _key(sources: list[SourceFile]) -> str:
+    return digest([part for source in sources for part in (source.uri, source.etag)])
 
 
 def _asset_row(
     source: SourceFile, spooled: Spooled | None, probe: Probe | None, reason: Reason | None, run_id: str
 ) -> dict[str, Any]:
+    film = probe.film if probe else None
     return {
         "uri": source.uri,
         "asset_id": spooled.sha256 if spooled else None,
@@ -98,15 +134,15 @@ def _asset_row(
         "kind": probe.kind if probe else None,
         "page_count": probe.page_count if probe else None,
         "shot_count": None,
-        "duration_s": None,
+        "duration_s": film.duration_s if film else None,
         "width_px": probe.width_px if probe else None,
         "height_px": probe.height_px if probe else None,
-        "fps": None,
-        "variable_fps": None,
-        "rotation": None,
-        "container": None,
-        "codec": None,
-        "has_audio": None,
+        "fps": film.fps if film else None,
+        "variable_fps": film.variable_fps if film else None,
+        "rotation": film.rotation if film else None,
+        "container": film.container if film else None,
+        "codec": film.codec if film else None,
+        "has_audio": film.has_audio if film else None,
         "title": probe.title if probe else None,
         "status": "failed" if reason else "pending",
         "reason": reason.value if reason else None,

@@ -21,6 +21,7 @@ from model.protocol import Answer, DocumentText, Evidence, PagePictures, PageTex
 from pipeline.budget import StopSign
 from pipeline.evidence import verify
 from pipeline.failures import Failure, Reason
+from pipeline.metrics import ReplicaMetrics
 from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
 from pipeline.stages.pictures import PictureAccess, Pictures
 from pipeline.stages.results import UnitResult, results_table
@@ -71,6 +72,7 @@ class UnderstandActor:
         self._job = job
         self._attempts = Attempts(job.work, job.provenance.run_id)
         self._replica = load_replica(job.model)
+        self._metrics = ReplicaMetrics("understand", job.provenance.model, job.provenance.run_id)
         self._pictures = Pictures(job.pictures) if job.pictures is not None else None
 
     def __call__(self, documents: pa.Table) -> pa.Table:
@@ -96,6 +98,7 @@ class UnderstandActor:
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
+        self._metrics.add(result)
         return result
 
     @contextmanager

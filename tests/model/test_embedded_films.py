@@ -96,6 +96,23 @@ def line(text: str, confidence: float = 0.95, y: float = 0.5) -> Line:
     return Line(text, Box(0.1, y, 0.6, y + 0.1), confidence, False)
 
 
+def test_rows_of_a_table_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [("Gauge", "Highest"), ("Hythe", "3.12 m"), ("Millbridge", "5.84 m")]
+    grid = [
+        Line(text, Box(0.1 + 0.4 * x, 0.3 + 0.1 * y, 0.1 + 0.4 * x + 0.02 * len(text), 0.36 + 0.1 * y), 0.9, False)
+        for y, row in enumerate(cells)
+        for x, text in enumerate(row)
+    ]
+    table = read_shot(script(monkeypatch, [[*reversed(grid), line("Highest water", y=0.1)]]))
+    assert [(block.kind, block.text) for block in table.blocks] == [
+        ("heading", "Highest water"),
+        ("table", "<table><tr><td>Gauge</td><td>Highest</td></tr><tr><td>Hythe</td><td>3.12 m</td></tr>"
+         "<tr><td>Millbridge</td><td>5.84 m</td></tr></table>"),
+    ]  # fmt: skip
+    prose = read_shot(script(monkeypatch, [[line("One line", y=0.1), line("Another line", y=0.3)]]))
+    assert {block.kind for block in prose.blocks} == {"text"}
+
+
 def test_the_surest_reading_wins_and_words_typed_on_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     fuzzy = script(monkeypatch, [[line("The weir at Sollow", 0.8)], [line("The weir at Sallow")]])
     assert read_shot(fuzzy).text == "The weir at Sallow"

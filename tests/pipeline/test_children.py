@@ -78,6 +78,11 @@ def test_a_killed_child_costs_nothing(children: DecodeChildren, tmp_path: Path, 
     assert [page.page_number for page in pages if isinstance(page, DecodedPage)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.guarantee(
+    fault="decode child killed",
+    moment="read",
+    outcome="a page that crashes the decoder twice fails alone",
+)
 def test_a_page_that_crashes_the_decoder_costs_that_page(tmp_path: Path, make_pdf: Any, monkeypatch: Any) -> None:
     # The child imports a stand-in for the page decoder that dies on page 3, through its PYTHONPATH.
     stand_in = tmp_path / "site"

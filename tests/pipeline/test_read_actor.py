@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,21 +21,22 @@ from model.load import ModelChoice
 from model.protocol import PageInput, Reading
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
-from pipeline.plan import UNITS
+from pipeline.plan import UNITS, unit_of
 from pipeline.rows import Provenance
 from pipeline.stages import read
 from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
 from pipeline.store import OutputStore
 from pipeline.watchdog import EXIT_CODE, deadline
-from pipeline.work import WorkArea
+from pipeline.work import Attempts, WorkArea, digest
 
 
 class Misbehaving(FakeReplica):
     """Raises on pages that say ``raise``, ends the process on pages that say ``die``."""
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         for page in pages:
+            assert page is not None  # it owes nothing when it asks for the next one
             words = " ".join(block.text for block in page.layer.blocks) if page.layer else ""
             if "die" in words:
                 os._exit(9)
@@ -101,8 +104,9 @@ class Telling(FakeReplica):
 
     asked = 0
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         for page in pages:
+            assert page is not None
             self.asked += 1
             yield ValueError("a strip") if page.page_number == 2 else next(super().read([page]))
 
@@ -124,6 +128,11 @@ def _act(job_: ReadJob, units: pa.Table) -> None:
     ReadActor(job_)(units)
 
 
+@pytest.mark.guarantee(
+    fault="actor killed",
+    moment="read",
+    outcome="a unit that kills its worker three times fails alone",
+)
 def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one", "two", "die", "four", "five", "six"])
     units = block(path, 6, 1)
@@ -146,9 +155,10 @@ def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
 class Hungry(FakeReplica):
     """Takes three pages before it gives the first back, as a model that reads several at once; stumbles over one."""
 
-    def read(self, pages: Iterable[PageInput]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         coming = iter(pages)
-        while batch := list(islice(coming, 3)):
+        while chunk := list(islice(coming, 3)):
+            batch = [page for page in chunk if page is not None]
             if len(batch) > 1 and any(page.page_number == 4 for page in batch):
                 raise RuntimeError("too many")
             yield from super().read(batch)
@@ -163,6 +173,71 @@ def test_pages_flow_across_units_and_a_stumble_loses_none(
     assert [(row["done"], row["failed"]) for row in results] == [(2, 0)] * 5
     rows = committed(tmp_path / "out", "segments")
     assert [(row["segment"], row["text"]) for row in rows] == [(n, f"page {n}") for n in range(1, 11)]
+
+
+class Patient(FakeReplica):
+    """Keeps pages until it has four, or until none is ready any more and it has seen so a few times."""
+
+    most_held = 0
+
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
+        held: list[PageInput | None] = []
+        waited = 0
+        for page in pages:
+            if page is None:
+                waited += 1
+                time.sleep(0.01)
+            else:
+                held.append(page)
+                self.most_held = max(self.most_held, len(held))
+            if len(held) == 4 or waited == 100:
+                yield from super().read(held)
+                held, waited = [], 0
+        yield from super().read(held)
+
+
+def test_pages_of_several_blocks_are_with_the_replica_at_once(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Patient()
+    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    paths = [make_pdf(tmp_path / f"{n}.pdf", [f"file {n} page {page}" for page in (1, 2)]) for n in range(5)]
+    actor = ReadActor(job(tmp_path / "out"))
+    with ThreadPoolExecutor(5) as calls:  # as Ray calls an actor that takes several blocks at once
+        results = list(calls.map(lambda path: actor(block(path, 2, 2)).to_pylist(), paths))
+    assert [(row["done"], row["failed"]) for [row] in results] == [(2, 0)] * 5
+    assert replica.most_held == 4
+    texts = {row["text"] for row in committed(tmp_path / "out", "segments")}
+    assert texts == {f"file {n} page {page}" for n in range(5) for page in (1, 2)}
+
+
+def test_a_unit_read_alone_is_alone_among_blocks(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Patient()
+    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    suspected, other = (make_pdf(tmp_path / f"{n}.pdf", [f"{n} {page}" for page in range(3)]) for n in "ab")
+    again = block(suspected, 3, 1)
+    key = f"block-{digest([unit_of(row, 'recipe').key for row in again.to_pylist()])}"
+    Attempts(job(tmp_path / "out").work, "run").begin(key)  # a worker died of this block
+    actor = ReadActor(job(tmp_path / "out"))
+    with ThreadPoolExecutor(2) as calls:
+        first, second = calls.submit(actor, again), calls.submit(actor, block(other, 3, 3))
+        assert [row["done"] for row in first.result().to_pylist()] == [1, 1, 1]
+        assert [row["done"] for row in second.result().to_pylist()] == [3]
+    assert replica.most_held == 3  # the other block's, never one more
+
+
+def test_a_defect_of_the_stage_is_told_to_whoever_waits(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "load_replica", lambda choice: FakeReplica())
+    monkeypatch.setattr(read, "segment_row", lambda *arguments: 1 / 0)
+    actor = ReadActor(job(tmp_path / "out"))
+    path = make_pdf(tmp_path / "a.pdf", ["one"])
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            actor(block(path, 1, 1))
 
 
 def test_a_block_given_again_reads_nothing_twice(

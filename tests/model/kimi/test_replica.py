@@ -11,11 +11,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from model.engine.interface import Completion, Counters, FinishReason, Request, Sampling
-from model.kimi.conversation import Conversation, TruncatedThoughtError
+from model.kimi.conversation import Conversation
 from model.kimi.description import INSTRUCT, behaviour_of, describe_kimi, resolve
 from model.kimi.reading import Reader
 from model.kimi.replica import KimiReplica
-from model.kimi.structured import FormError, parse_answer, parse_summary
+from model.kimi.structured import FormError, TruncatedThoughtError, parse_answer, parse_summary
 from model.kimi.understanding import FormNeverMetError
 from model.kimi_vl import KimiVLProcessor
 from model.kimi_vl.rgb import ImageInputError

@@ -1,0 +1,123 @@
+"""A read actor whose device is simulated: the read stage and the reader are ours and real, the device's time is slept.
+
+Apart from the benchmark that uses it and without torch, so that 64 fit a small machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import numpy as np
+
+from model.engine.fake_engine import FakeEngine, FakeLimits, Timing
+from model.engine.interface import Completion, Picture, Request, Sampling
+from model.kimi.reading import Reader
+from model.protocol import Reading, SegmentInput
+from pipeline.stages import read
+from pipeline.stages.prepare import ReadJob
+from pipeline.stages.read import ReadActor
+
+MEDIA_ID = 1
+WORDS = "The board resolved that the dredging of the outer harbour be carried on through the winter."
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPage:
+    """What a page is to the replica. ``prepare_seconds`` are its CPU's, for cutting the picture into patches."""
+
+    rows: int
+    columns: int
+    prompt_tokens: int
+    fewest_tokens: int
+    most_tokens: int
+    prepare_seconds: float
+
+    @property
+    def picture(self) -> Picture:
+        """Patches that take no memory: there is no device to read them."""
+        nothing = np.broadcast_to(np.float32(0), (self.rows * self.columns, 3, 14, 14))
+        return Picture(nothing, self.rows, self.columns)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return (MEDIA_ID,) * self.picture.tokens + (2,) * self.prompt_tokens
+
+    def script(self, request: Request) -> range:
+        """As many tokens as the page happens to hold; the request's number decides."""
+        number = int(request.key.rpartition("-")[2])
+        return range(2, 2 + int(np.random.default_rng(number).integers(self.fewest_tokens, self.most_tokens + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """One replica. ``stretch`` slows its device and its preparing alike; each writes a log into ``log_folder``."""
+
+    job: ReadJob
+    page: SimulatedPage
+    timing: Timing
+    limits: FakeLimits
+    stretch: float
+    log_folder: str
+
+
+class SimulatedActor(ReadActor):
+    """The read actor as it is, given a simulated replica to load."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        vars(read)["load_replica"] = lambda choice: SimulatedReplica(simulation)
+        super().__init__(simulation.job)
+
+
+class SimulatedReplica:
+    """Reads as the Kimi-VL replica does, by its own reader."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        page = simulation.page
+        conversation = cast(Any, _Conversation(page, page.prepare_seconds * simulation.stretch))
+        self._reader = Reader(_LoggedEngine(simulation), conversation, Sampling(4096))
+
+    def read(self, pages: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+        return self._reader.read(pages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    ids: tuple[int, ...]
+    pictures: tuple[Picture, ...]
+
+
+class _Conversation:
+    """Stands for :class:`model.kimi.conversation.Conversation`: prompts of the right size, made in the right time."""
+
+    stop_ids = frozenset({0})
+
+    def __init__(self, page: SimulatedPage, seconds: float) -> None:
+        self._prompt = _Prompt(page.ids, (page.picture,))
+        self._seconds = seconds
+
+    def share(self, items: Sequence[object]) -> None:
+        time.sleep(self._seconds)
+
+    def prompt(self, shared: None, text: str) -> _Prompt:
+        return self._prompt
+
+    def answer(self, completion: Completion) -> tuple[str, None]:
+        return WORDS, None
+
+
+class _LoggedEngine(FakeEngine):
+    """Writes a line a step: when it ended, the seconds that the device was busy so far, and the tokens written."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__(simulation.page.script, simulation.timing.stretched(simulation.stretch), simulation.limits)
+        self._log = (Path(simulation.log_folder) / f"{uuid4().hex}.log").open("a", buffering=1)
+
+    def step(self) -> list[Completion]:
+        completions = super().step()
+        self._log.write(f"{time.time()} {self.counters.busy_seconds} {self.counters.output_tokens}\n")
+        return completions

@@ -1,0 +1,214 @@
+"""A film between its two stages: scans of its spans in the work area, and the list of its shots beside the tables.
+
+A list of shots depends on the film's bytes and on how it is cut, nothing else. It is kept under both outside all
+generations, so that another model, prompt or question never decodes a film again to find its shots; the name tells how
+many there are, so that planning lists names and opens none.
+
+    _work/<generation>/scans/<cut recipe>-<seconds>/<asset[:2]>/<asset>-<span>.parquet
+    _shots/<cut recipe>/<asset[:2]>/<asset>-<shots>.parquet
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.decode.children import ScannedSpan
+from pipeline.failures import Failure, Reason
+from pipeline.features import SIGNATURE_BYTES, FrameFeatures, SpanEnd, join_features
+from pipeline.shots import CutSettings, FilmScan, Gap, Shot
+from pipeline.store import OutputStore
+from pipeline.work import parquet_bytes
+
+SHOTS = "_shots"
+_LIST = re.compile(r".*/(?P<asset>[0-9a-f]{64})-(?P<count>\d+)\.parquet")
+_SHOT_LIST = pa.schema(
+    [
+        ("shot_number", pa.int32()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("frame_times", pa.list_(pa.float64())),
+        ("flags", pa.list_(pa.string())),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+_END = b"folioscope_span_end"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The ``number``-th of a film's ``count`` spans, each of ``seconds``; the last runs to the film's end."""
+
+    asset_id: str
+    number: int
+    count: int
+    seconds: float
+
+    @property
+    def start_s(self) -> float | None:
+        return self.number * self.seconds if self.number else None
+
+    @property
+    def end_s(self) -> float | None:
+        return (self.number + 1) * self.seconds if self.number + 1 < self.count else None
+
+    def key(self, cut_recipe: str) -> str:
+        return f"{cut_recipe}-{self.seconds:g}/{self.asset_id[:2]}/{self.asset_id}-{self.number:06d}"
+
+
+def spans_of(duration_s: float, seconds: float) -> int:
+    """How many spans a film of this length has."""
+    return max(1, int(np.ceil(duration_s / seconds - 1e-9)))
+
+
+def make_cut_recipe(settings: CutSettings) -> str:
+    return hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def scan_bytes(span: ScannedSpan) -> bytes:
+    """A span's features as a Parquet file; how it ended stands in the metadata."""
+    features = span.features
+    end: dict[str, object] = (
+        asdict(span.end)
+        if isinstance(span.end, SpanEnd)
+        else {
+            "reason": span.end.reason.value,
+            "message": span.end.message,
+        }
+    )
+    signature = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(SIGNATURE_BYTES), len(features), [None, pa.py_buffer(features.signature.tobytes())]
+    )
+    table = pa.table(
+        {
+            "time_s": features.times,
+            "change": features.change,
+            "light": features.light,
+            "sharpness": features.sharpness,
+            "signature": signature,
+        }
+    )
+    return parquet_bytes(table.replace_schema_metadata({_END: json.dumps(end)}))
+
+
+def read_scan(data: bytes) -> ScannedSpan:
+    table = pq.read_table(io.BytesIO(data), use_threads=False).combine_chunks()
+    features = FrameFeatures(
+        table["time_s"].to_numpy(),
+        table["change"].to_numpy(),
+        table["light"].to_numpy(),
+        table["sharpness"].to_numpy(),
+        np.frombuffer(b"".join(table["signature"].to_pylist()), np.uint8).reshape(-1, SIGNATURE_BYTES),
+    )
+    end = json.loads(table.schema.metadata[_END])
+    if "reason" in end:
+        return ScannedSpan(features, Failure(Reason(end["reason"]), end["message"]))
+    return ScannedSpan(features, SpanEnd(**end | {"damaged_s": tuple(end["damaged_s"])}))
+
+
+def join_spans(spans: Sequence[ScannedSpan], seconds: float, duration_s: float, name: str) -> FilmScan:
+    """The whole film, with the parts of it that cannot be had as gaps."""
+    features = join_features([span.features for span in spans])
+    ends = [span.end for span in spans if isinstance(span.end, SpanEnd)]
+    film_end = max((end.film_end_s for end in ends), default=duration_s)
+    gaps = [
+        Gap(_known_until(span.features, number * seconds), min((number + 1) * seconds, film_end), *_told(span.end))
+        for number, span in enumerate(spans)
+        if isinstance(span.end, Failure)
+    ]
+    torn = next((end for end in ends if end.torn_s is not None), None)
+    if torn is not None and torn.torn_s is not None:
+        whole = max(torn.declared_s or 0.0, torn.torn_s)
+        message = f"{name}: the film breaks off at {torn.torn_s:.2f} s of {whole:.2f} s; get another copy"
+        gaps.append(Gap(torn.torn_s, whole, Reason.TORN_FILM, message))
+    if not len(features) and not gaps:
+        damaged = sum(len(end.damaged_s) for end in ends)
+        message = f"{name}: no frame decodes ({damaged} of its packets are damaged); get another copy"
+        gaps.append(Gap(0.0, film_end, Reason.NO_FRAMES, message))
+    damaged_s = tuple(time_s for end in ends for time_s in end.damaged_s)
+    return FilmScan(features, film_end, tuple(_merged(gaps)), damaged_s)
+
+
+def _known_until(features: FrameFeatures, start_s: float) -> float:
+    """The end of the last frame that a span gave; its start where it gave none."""
+    if not len(features):
+        return start_s
+    usual = float(np.median(np.diff(features.times))) if len(features) > 1 else 0.04
+    return float(features.times[-1]) + usual
+
+
+def _told(failure: Failure) -> tuple[Reason, str]:
+    return failure.reason, failure.message
+
+
+def _merged(gaps: Sequence[Gap]) -> list[Gap]:
+    """Gaps that follow each other for one reason are one."""
+    merged: list[Gap] = []
+    for gap in gaps:
+        last = merged[-1] if merged else None
+        if last is not None and last.reason == gap.reason and gap.start_s <= last.end_s:
+            merged[-1] = Gap(last.start_s, max(last.end_s, gap.end_s), last.reason, last.message)
+        else:
+            merged.append(gap)
+    return merged
+
+
+def shots_path(cut_recipe: str, asset_id: str, count: int) -> str:
+    return f"{SHOTS}/{cut_recipe}/{asset_id[:2]}/{asset_id}-{count:06d}.parquet"
+
+
+def write_shots(store: OutputStore, cut_recipe: str, asset_id: str, shots: Sequence[Shot]) -> None:
+    """Raises OSError where the output cannot be written."""
+    rows = [
+        {
+            "shot_number": shot.number,
+            "start_s": shot.start_s,
+            "end_s": shot.end_s,
+            "frame_times": list(shot.frame_times),
+            "flags": list(shot.flags),
+            "reason": shot.reason.value if shot.reason else None,
+            "message": shot.message,
+        }
+        for shot in shots
+    ]
+    store.write(
+        shots_path(cut_recipe, asset_id, len(shots)), parquet_bytes(pa.Table.from_pylist(rows, schema=_SHOT_LIST))
+    )
+
+
+def read_shots(store: OutputStore, cut_recipe: str, asset_id: str, count: int) -> list[Shot]:
+    """A film's shots, by number."""
+    table = pq.read_table(io.BytesIO(store.read(shots_path(cut_recipe, asset_id, count))), use_threads=False)
+    return [
+        Shot(
+            row["shot_number"],
+            row["start_s"],
+            row["end_s"],
+            tuple(row["frame_times"]),
+            tuple(row["flags"]),
+            Reason(row["reason"]) if row["reason"] else None,
+            row["message"],
+        )
+        for row in table.to_pylist()
+    ]
+
+
+def shot_counts(store: OutputStore, cut_recipe: str) -> pa.Table:
+    """(asset_id, shot_count) of the films cut by this recipe, from the files' names alone."""
+    counts: dict[str, int] = {}
+    for name in store.names(f"{SHOTS}/{cut_recipe}"):
+        match = _LIST.fullmatch(name)
+        if match is not None:
+            counts.setdefault(match["asset"], int(match["count"]))
+    return pa.table(
+        {"asset_id": pa.array(counts.keys(), pa.string()), "shot_count": pa.array(counts.values(), pa.int32())}
+    )
