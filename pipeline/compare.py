@@ -110,7 +110,8 @@ def _register(database: duckdb.DuckDBPyConnection, names: tuple[str, str], depth
             SELECT run_id, asset_id, NULL AS language, true AS failed, {failed} FROM all_failures
             WHERE stage IN ('decode', 'read')
         )
-        SELECT pages.*, run_id = $after AS later, coalesce(nullif(array_to_string(places.folders[:{depth:d}], '/'), ''), '.') AS folder
+        SELECT pages.*, run_id = $after AS later,
+               coalesce(nullif(array_to_string(places.folders[:{depth:d}], '/'), ''), '.') AS folder
         FROM pages LEFT JOIN places USING (asset_id) WHERE run_id IN ($before, $after)
         """,
         {"before": names[0], "after": names[1]},
