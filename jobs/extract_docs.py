@@ -162,14 +162,14 @@ def extract_docs(
     except (ConfigError, UnknownModelError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
-    raise typer.Exit(_preview(config, replica, plan_json) if plan or plan_json else _run(config, replica))
+    raise typer.Exit(preview_job(config, replica, plan_json) if plan or plan_json else run_job(config, replica))
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _preview(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> Exit:
+def preview_job(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> Exit:
     from pipeline.manifest import ManifestError
     from pipeline.run import Run
     from pipeline.store import OutputError
@@ -186,7 +186,7 @@ def _preview(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> E
     return Exit.OK
 
 
-def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
+def run_job(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.lease import LeaseLostError, OutputBusyError
     from pipeline.manifest import ManifestError
     from pipeline.run import Run
@@ -200,7 +200,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         return Exit.BROKEN
-    _print_books(outcome.books)
+    _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
     print_bill(outcome.bill)
     if outcome.retried_requests:
         typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
@@ -227,7 +227,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     return Exit.OK
 
 
-def _print_books(books: Books) -> None:
+def _print_books(books: Books, segments: str) -> None:
     table = Table(title="Books: seen = done + reused + failed + skipped", title_justify="left")
     table.add_column("")
     for name in ("seen", "done", "reused", "failed", "skipped"):
@@ -235,7 +235,7 @@ def _print_books(books: Books) -> None:
     table.add_column("balance")
     for label, counts in (
         ("files", books.assets),
-        ("pages", books.segments),
+        (segments, books.segments),
         ("summaries", books.summaries),
         ("answers", books.answers),
     ):

@@ -16,18 +16,19 @@ from torch import Tensor, nn
 
 from model.kimi_vl.experts import Experts
 
+LEAST_BYTES = 64 << 20  # below, weights stay in the processor's cache, and arranging them costs nothing
 MOST_BYTES = 8 << 30
 _ROWS = 16  # a step of decoding's; the layout serves any number
 
 
 def can_pack(module: nn.Module) -> bool:
-    """Whether packing is to be had here, and its copy is small enough."""
+    """Whether packing is to be had here, brings something, and its copy is small enough."""
     parameters = list(module.parameters())
     return (
         torch.backends.mkldnn.is_available()
         and torch.backends.cpu.get_cpu_capability().startswith("AVX")
         and all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
-        and sum(p.nbytes for p in parameters) <= MOST_BYTES
+        and LEAST_BYTES <= sum(p.nbytes for p in parameters) <= MOST_BYTES
     )
 
 

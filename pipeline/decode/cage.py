@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 
-MAX_FILE_BYTES = 64 << 20  # a child writes no files; what it says on standard error may end in a log
+MAX_FILE_BYTES = 1 << 30  # the language model is unpacked into a temporary file of some 100 MB
 MAX_DESCRIPTORS = 256
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000

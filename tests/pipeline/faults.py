@@ -49,12 +49,13 @@ def limits(_: object) -> dict[str, int]:
     return {name: resource.getrlimit(kind)[0] for name, kind in kinds.items()}
 
 
-def write_much(request: tuple[Path, int]) -> str:
-    path, size = request
+def write_at(request: tuple[Path, int]) -> str:
+    """Write a byte at an offset of a file that is otherwise a hole."""
+    path, offset = request
     try:
         with path.open("wb") as stream:
-            for _ in range(size // (1 << 20) + 1):
-                stream.write(bytes(1 << 20))
+            stream.seek(offset)
+            stream.write(b"x")
     except OSError as error:
         return str(error.strerror)
     return "written"

@@ -137,7 +137,7 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
     ("name", "content", "reason"),
     [
         ("page.pdf", b"<html><body>not a PDF</body></html>", Reason.TYPE_MISMATCH),
-        ("film.pdf", b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100, Reason.TYPE_MISMATCH),
+        ("film.pdf", b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100, Reason.DAMAGED_FILE),
         ("torn.pdf", b"%PDF-1.7\n1 0 obj\n<</Type/Catalog", Reason.DAMAGED_FILE),
         ("torn.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Reason.DAMAGED_FILE),
     ],

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from model.fake import FakeReplica
 from model.load import ModelChoice
 from model.protocol import DocumentText, Summary
 from pipeline import run as running
+from pipeline import setup
 from pipeline.books import Counts
 from pipeline.decode.children import ChildLimits, DecodeChildren
+from pipeline.progress import StageProgress
 from pipeline.rows import Provenance
 from pipeline.stages import identify, understand
 from pipeline.stages.identify import IdentifyActor, IdentifyJob
@@ -68,14 +70,14 @@ def finish(archive: Path, output: Path, *, reused_at_least: int = 0) -> None:
 )
 @pytest.mark.parametrize("stage", ["identify", "read", "understand"])
 def test_the_driver_ends_in_a_stage(stage: str, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = running.StageProgress.add
+    real = StageProgress.add
 
     def dying(progress: Any, result: Any) -> None:
         real(progress, result)
         if progress._stage == stage:
             raise Killed
 
-    monkeypatch.setattr(running.StageProgress, "add", dying)
+    monkeypatch.setattr(StageProgress, "add", dying)
     with pytest.raises(Killed):
         run(archive, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()
@@ -169,7 +171,7 @@ def test_a_file_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
         rows, schema=pa.schema([ASSETS.field(n) for n in ("uri", "etag", "size", "modified_at")])
     )
     work = WorkArea(OutputStore(str(tmp_path / "out")), 1)
-    job = IdentifyJob(work, "run", str(tmp_path / "spool"), 1 << 30, ChildLimits(), ())
+    job = IdentifyJob(work, "run", str(tmp_path / "spool"), 1 << 30, ChildLimits(), (), ("pdf",))
     assert until_it_ends(_identify, job, files) == 3
     found = {Path(row["uri"]).name: row["status"] for row in committed(work, "identify")}
     assert found == {"a.pdf": "pending", "deadly.pdf": "failed", "z.pdf": "pending"}
@@ -293,11 +295,11 @@ def test_a_clock_that_jumps_between_runs_and_in_one(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=days)
 
-    monkeypatch.setattr(running, "datetime", Jumping)  # the run's name: runs no longer sort by it
+    monkeypatch.setattr(setup, "datetime", Jumping)  # the run's name: runs no longer sort by it
     balance = running.balance
 
     def jumping(*arguments: Any) -> Any:
-        monkeypatch.setattr(running, "now", lambda: Jumping.now(running.UTC))
+        monkeypatch.setattr(running, "now", lambda: Jumping.now(UTC))
         return balance(*arguments)
 
     monkeypatch.setattr(running, "balance", jumping)

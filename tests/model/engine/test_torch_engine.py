@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from model.engine.interface import Completion, Picture, Request, RequestError, Sampling, complete_in_order, run_all
 from model.engine.torch_engine import EngineSettings, TorchEngine
+from model.kimi_vl import packed
 from model.kimi_vl.configuration import KimiVLConfig
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
 from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
@@ -84,6 +85,13 @@ def test_a_request_gets_in_any_mix_what_generate_gives_it(
         assert completion.finish_reason == (
             "length" if len(completion.ids) == original.sampling.max_new_tokens else "stop"
         )
+
+
+def test_packed_weights_write_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "LEAST_BYTES", 0)
+    asked = [request(f"{n}", 20 + 30 * n, n, (picture(4, 2 + 2 * n, n),), 12) for n in range(4)]
+    for completion, original in zip(complete_in_order(engine(tokens_per_step=64), asked), asked, strict=True):
+        assert list(completion.ids) == generated(original)
 
 
 def document(pages: int, questions: int, seed: int = 0) -> list[Request]:
