@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import bm25s
 import numpy as np
 
 from model.engine.interface import Completion, Engine, Request, Sampling, complete_in_order
@@ -230,6 +229,8 @@ class _Nearest:
     """Pages of one document by their nearness to a question, over the text that was read."""
 
     def __init__(self, pages: Sequence[PageText]) -> None:
+        import bm25s  # not before the engine is made: it loads numba, over which vLLM 0.32 stumbles on the CPU
+
         self._pages = list(pages)
         self._index = bm25s.BM25()
         self._index.index([words_of(page.text) or ["\0"] for page in pages], show_progress=False)
