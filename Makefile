@@ -6,7 +6,7 @@ INPUT  ?= demo/archive
 OUTPUT ?= demo/output
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-kimi test lint bench clean
+.PHONY: help venv demo demo-kimi test lint bench fuzz soak clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -28,12 +28,14 @@ else
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
 endif
 	@$(BIN)/python examples/show_tables.py $(OUTPUT)
+	@$(BIN)/python jobs/report.py $(OUTPUT)
 
 demo-kimi: $(BIN)/.ready  ## Read a small archive with a Kimi-VL replica on the CPU (the nano model that lies here)
 	$(BIN)/python examples/make_printed.py demo/printed > /dev/null
 	$(BIN)/python jobs/extract_docs.py --input demo/printed --output demo/output-kimi --model nano --replicas 1 \
 	    --questions examples/printed_questions.yaml
 	@$(BIN)/python examples/show_tables.py demo/output-kimi
+	@$(BIN)/python jobs/report.py demo/output-kimi
 
 test: lint  ## Lint, types and tests
 	$(BIN)/python -m pytest
@@ -45,6 +47,13 @@ lint: $(BIN)/.ready  ## Lint and types alone
 
 bench: $(BIN)/.ready  ## Measure the document pipeline (about 20 minutes)
 	$(BIN)/python benchmarks/documents.py
+
+fuzz: $(BIN)/.ready  ## Damaged files through the decoder: 20,000, or FILES=n
+	FOLIOSCOPE_FUZZ=$(or $(FILES),20000) $(BIN)/python -m pytest tests/pipeline/test_fuzz.py
+	$(BIN)/python benchmarks/hostile.py
+
+soak: $(BIN)/.ready  ## Random kills on S3 for 30 minutes, or MINUTES=n
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
 clean:  ## Remove the environment and all demo output
 	rm -rf $(VENV) demo build *.egg-info

@@ -38,11 +38,11 @@ from model.engine.interface import Request, Sampling
 from model.kimi_vl import KimiVLImageProcessor
 from model.kimi_vl.image_processing import plan_patches
 from model.load import ModelChoice
+from pipeline.compute import BLOCKS_AT_ONCE, PAGES_PER_BLOCK
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import DecodedPage, DecodeSettings
 from pipeline.plan import into_blocks
 from pipeline.rows import Provenance
-from pipeline.run import BLOCKS_AT_ONCE, PAGES_PER_BLOCK
 from pipeline.session import run_actors
 from pipeline.stages.prepare import ReadJob
 from pipeline.store import OutputStore

@@ -17,7 +17,7 @@ import numpy as np
 from model.engine.fake_engine import FakeEngine, FakeLimits, Timing
 from model.engine.interface import Completion, Picture, Request, Sampling
 from model.kimi.reading import Reader
-from model.protocol import Reading, SegmentInput
+from model.protocol import PageInput, Reading, SegmentInput
 from pipeline.stages import read
 from pipeline.stages.prepare import ReadJob
 from pipeline.stages.read import ReadActor
@@ -82,7 +82,7 @@ class SimulatedReplica:
         self._reader = Reader(_LoggedEngine(simulation), conversation, Sampling(4096))
 
     def read(self, pages: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
-        return self._reader.read(pages)
+        return self._reader.read(cast(Iterable[PageInput | None], pages))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +22,12 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 from rich.console import Console
 from rich.table import Table
 
+from jobs.plan_tables import print_bill, print_plan
 from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
-from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config
+from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
+from pipeline.sources import redact
 
 
 class Exit(IntEnum):
@@ -35,6 +38,7 @@ class Exit(IntEnum):
     BAD_ARGUMENTS = 2
     TOO_MANY_FAILURES = 3
     BOOKS_DO_NOT_BALANCE = 4
+    BUDGET_SPENT = 5
 
 
 class Layout(StrEnum):
@@ -44,7 +48,8 @@ class Layout(StrEnum):
 
 EPILOG = (
     "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray or the output; "
-    "the same command carries on); 2 bad arguments; 3 more failures than --max-failures; 4 the books do not balance."
+    "the same command carries on); 2 bad arguments; 3 more failures than --max-failures; 4 the books do not balance; "
+    "5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the next run goes on)."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -96,16 +101,40 @@ def extract_docs(
         str | None, typer.Option(help="Ray cluster to join; default: RAY_ADDRESS, else a local Ray.")
     ] = None,
     seconds_per_page: Annotated[float, typer.Option(help="Deadline for decoding one page.")] = 60.0,
+    seconds_per_file: Annotated[
+        float, typer.Option(help="What an actor may spend on decoding one file; the rest of its pages then fail.")
+    ] = 6 * 3600.0,
     memory_mb: Annotated[int, typer.Option(help="Memory limit of a decode child.")] = 2048,
     max_file_mb: Annotated[int, typer.Option(help="Larger files are refused, as failures.")] = 4096,
     price_per_replica_hour: Annotated[float | None, typer.Option(help="Puts a cost into the runs table.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be done, with its cost, and do nothing.")
+    ] = False,
+    plan_json: Annotated[bool, typer.Option("--plan-json", help="The same as one line of JSON.")] = False,
+    max_replica_hours: Annotated[
+        float | None,
+        typer.Option(
+            "--max-replica-hours",
+            "--max-gpu-hours",
+            help="Stop once replicas have been busy and idle for so long, summed over them: GPU hours where each holds "
+            "one GPU. Newest files come first.",
+        ),
+    ] = None,
+    max_cost: Annotated[float | None, typer.Option(help="The same, by --price-per-replica-hour.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Stop at a time (2026-03-01T06:00) or after a while (6h, 1d12h).")
+    ] = None,
+    retry_failed: Annotated[
+        str | None,
+        typer.Option(help="Take failures up again: all, or reason codes of docs/failures.md, comma-separated."),
+    ] = None,
 ) -> None:
     """Read documents into Parquet tables; run it again to carry on or to take in what is new."""
     try:
         config = parse_config(
             inputs=tuple(inputs),
             output=output,
-            tasks=tuple(task.strip() for task in tasks.split(",") if task.strip()),
+            tasks=_words(tasks),
             questions=load_questions(questions) if questions else (),
             model=model,
             engine=engine,
@@ -120,18 +149,44 @@ def extract_docs(
             passwords=load_passwords(password_file) if password_file else (),
             address=address,
             seconds_per_page=seconds_per_page,
+            seconds_per_file=seconds_per_file,
             memory_mb=memory_mb,
             max_file_mb=max_file_mb,
             price_per_replica_hour=price_per_replica_hour,
+            max_replica_hours=max_replica_hours,
+            max_cost=max_cost,
+            deadline=parse_deadline(deadline, datetime.now(UTC)) if deadline else None,
+            retry_failed=_words(retry_failed or ""),
         )
         replica = describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
-    raise typer.Exit(_run(config, replica))
+    raise typer.Exit(preview_job(config, replica, plan_json) if plan or plan_json else run_job(config, replica))
 
 
-def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def preview_job(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> Exit:
+    from pipeline.manifest import ManifestError
+    from pipeline.run import Run
+    from pipeline.store import OutputError
+
+    try:
+        estimate = Run(config, replica).preview()
+    except (ManifestError, OutputError) as error:
+        typer.echo(f"folioscope: {error}", err=True)
+        return Exit.BROKEN
+    if as_json:
+        typer.echo(json.dumps(estimate.to_json()))
+    else:
+        print_plan(estimate)
+    return Exit.OK
+
+
+def run_job(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.lease import LeaseLostError, OutputBusyError
     from pipeline.manifest import ManifestError
     from pipeline.run import Run
@@ -139,16 +194,17 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.store import OutputError
 
     run = Run(config, replica)
-    typer.echo(f"folioscope run {run.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
+    typer.echo(f"folioscope run {run.setup.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
     try:
         outcome = run.execute()
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         return Exit.BROKEN
-    _print_books(outcome.books)
+    _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
+    print_bill(outcome.bill)
     if outcome.retried_requests:
         typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
-    typer.echo(f"tables: {config.output} (manifest.json lists the files; views.sql opens them in DuckDB)")
+    typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         typer.echo(
             "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True
@@ -161,10 +217,17 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
             err=True,
         )
         return Exit.TOO_MANY_FAILURES
+    if outcome.bill.stopped:
+        typer.echo(
+            f"folioscope: stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same "
+            "command goes on with it",
+            err=True,
+        )
+        return Exit.BUDGET_SPENT
     return Exit.OK
 
 
-def _print_books(books: Books) -> None:
+def _print_books(books: Books, segments: str) -> None:
     table = Table(title="Books: seen = done + reused + failed + skipped", title_justify="left")
     table.add_column("")
     for name in ("seen", "done", "reused", "failed", "skipped"):
@@ -172,7 +235,7 @@ def _print_books(books: Books) -> None:
     table.add_column("balance")
     for label, counts in (
         ("files", books.assets),
-        ("pages", books.segments),
+        (segments, books.segments),
         ("summaries", books.summaries),
         ("answers", books.answers),
     ):

@@ -37,6 +37,7 @@ DESCRIPTION = ReplicaDescription(
     revision="1",
     reads_layer=True,
     settings={"read": {}, "summarize": {}, "answer": {}},
+    film_settings={"read": {}, "summarize": {}, "answer": {}},
     num_cpus=0.5,
 )
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)

@@ -139,7 +139,7 @@ class PageText:
 class PagePictures(Protocol):
     """Gives a page's picture when it is wanted, so that no document's pictures are all held at once."""
 
-    def __call__(self, page_number: int) -> RgbImage: ...
+    def __call__(self, page_number: int, /) -> RgbImage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class ShotText:
 class FramePictures(Protocol):
     """Gives the frame at a presentation time when it is wanted."""
 
-    def __call__(self, time_s: float) -> RgbImage: ...
+    def __call__(self, time_s: float, /) -> RgbImage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,8 @@ class Replica(Protocol):
 class ReplicaDescription:
     """What the driver must know of a model without loading it.
 
-    ``settings`` holds, task by task, everything about the replica that decides a result; its hash goes into the
+    ``settings`` holds, task by task, everything about the replica that decides a document's result, ``film_settings``
+    the same of a film's: so that what is changed for one leaves the other's results valid. Their hash goes into the
     recipe. ``reads_layer`` means that pages with a usable text layer need not be rendered for it; ``looks`` that it
     wants the pages' or shots' pictures for summaries and answers, too; ``batches`` that it reads many pages at once,
     and slows down where it is given few.
@@ -281,6 +282,7 @@ class ReplicaDescription:
     revision: str
     reads_layer: bool
     settings: dict[Task, dict[str, str]]
+    film_settings: dict[Task, dict[str, str]]
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     looks: bool = False

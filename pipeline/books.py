@@ -17,6 +17,15 @@ from pipeline.recipes import Recipes
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """What actors handed back since the run's budget was spent."""
+
+    segments: int = 0
+    summaries: int = 0
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     seen: int
     done: int
@@ -51,7 +60,13 @@ class Books:
 
 
 def balance(
-    ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...], run_id: str, assets: pa.Table, kinds: tuple[str, ...]
+    ledger: Ledger,
+    recipes: Recipes,
+    tasks: tuple[Task, ...],
+    run_id: str,
+    assets: pa.Table,
+    kinds: tuple[str, ...],
+    postponed: Postponed,
 ) -> Books:
     """Count what is published of what this run's inputs hold.
 
@@ -59,13 +74,20 @@ def balance(
     ``assets`` is the assets table to be published; ``kinds`` are the kinds of file that the run reads.
     """
     ledger.db.register("assets_now", assets)
-    touched = _touched(ledger, recipes, run_id)
-    ledger.db.register("touched", touched)
+    ledger.db.register("touched", _touched(ledger, recipes, run_id))
+    # Of these no task was due: no page could be read, or some are still to be read.
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE not_due AS
+        SELECT asset_id FROM unread
+        UNION SELECT asset_id FROM tallies WHERE segment_count IS NULL OR settled < segment_count
+        """
+    )
     return Books(
         assets=_assets(ledger, kinds),
-        segments=_segments(ledger, recipes.read, run_id, reading="read" in tasks),
-        summaries=_summaries(ledger, recipes, run_id, "summarize" in tasks),
-        answers=_answers(ledger, run_id, "answer" in tasks),
+        segments=_segments(ledger, recipes.read, run_id, postponed.segments if "read" in tasks else None),
+        summaries=_summaries(ledger, recipes, run_id, postponed.summaries if "summarize" in tasks else None),
+        answers=_answers(ledger, run_id, postponed.answers if "answer" in tasks else None),
     )
 
 
@@ -104,7 +126,8 @@ def _assets(ledger: Ledger, kinds: tuple[str, ...]) -> Counts:
     return Counts(**{**row, "seen": listed + unlisted, "failed": row["failed"] + unlisted})
 
 
-def _segments(ledger: Ledger, recipe_id: str, run_id: str, *, reading: bool) -> Counts:
+def _segments(ledger: Ledger, recipe_id: str, run_id: str, postponed: int | None) -> Counts:
+    """``postponed`` is None where the run does not read: what nobody has read is then not its own to do."""
     seen = _one(ledger, "SELECT coalesce(sum(segment_count), 0)::BIGINT AS seen FROM documents")["seen"]
     row = _one(
         ledger,
@@ -123,11 +146,11 @@ def _segments(ledger: Ledger, recipe_id: str, run_id: str, *, reading: bool) -> 
         [recipe_id],
     )["failed"]
     settled = row["done"] + row["reused"] + failed
-    return Counts(seen=seen, failed=failed, skipped=0 if reading else seen - settled, **row)
+    return Counts(seen=seen, failed=failed, skipped=seen - settled if postponed is None else postponed, **row)
 
 
-def _summaries(ledger: Ledger, recipes: Recipes, run_id: str, wanted: bool) -> Counts:
-    if not wanted:
+def _summaries(ledger: Ledger, recipes: Recipes, run_id: str, postponed: int | None) -> Counts:
+    if postponed is None:
         return Counts(0, 0, 0, 0, 0)
     row = _one(
         ledger,
@@ -146,12 +169,20 @@ def _summaries(ledger: Ledger, recipes: Recipes, run_id: str, wanted: bool) -> C
         """,
         [recipes.summarize],
     )["failed"]
-    unread = _one(ledger, "SELECT count(*) AS unread FROM documents SEMI JOIN unread USING (asset_id)")["unread"]
-    return Counts(failed=failed, skipped=unread, **row)
+    not_due = _one(
+        ledger,
+        """
+        SELECT count(*) AS n FROM documents SEMI JOIN not_due USING (asset_id) WHERE asset_id NOT IN (
+            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize')
+        """,
+        [recipes.summarize],
+    )["n"]
+    return Counts(failed=failed, skipped=not_due + postponed, **row)
 
 
-def _answers(ledger: Ledger, run_id: str, wanted: bool) -> Counts:
-    if not wanted:
+def _answers(ledger: Ledger, run_id: str, postponed: int | None) -> Counts:
+    if postponed is None:
         return Counts(0, 0, 0, 0, 0)
     row = _one(
         ledger,
@@ -169,8 +200,16 @@ def _answers(ledger: Ledger, run_id: str, wanted: bool) -> Counts:
         WHERE stage = 'answer'
         """,
     )["failed"]
-    unread = _one(ledger, "SELECT count(*) AS unread FROM asked SEMI JOIN unread USING (asset_id)")["unread"]
-    return Counts(failed=failed, skipped=unread, **row)
+    not_due = _one(
+        ledger,
+        """
+        SELECT count(*) AS n FROM asked SEMI JOIN not_due USING (asset_id) ANTI JOIN (
+            SELECT asset_id, question_id, recipe_id FROM published_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
+        ) AS settled USING (asset_id, question_id, recipe_id)
+        """,
+    )["n"]
+    return Counts(failed=failed, skipped=not_due + postponed, **row)
 
 
 def _one(ledger: Ledger, sql: str, parameters: list[Any] | None = None) -> dict[str, Any]:

@@ -8,18 +8,33 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Kind, Layout
+from pipeline.failures import Reason
+from pipeline.sources import redact
 
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
+_PARTS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
 Media = Literal["documents", "films"]
 KINDS: dict[Media, tuple[Kind, ...]] = {"documents": ("pdf", "image"), "films": ("video",)}
@@ -72,8 +87,13 @@ class RunConfig(BaseModel):
     max_file_mb: int = Field(default=4096, ge=1)
     memory_mb: int = Field(default=2048, ge=256)
     seconds_per_page: float = Field(default=60.0, gt=0)
+    seconds_per_file: float = Field(default=6 * 3600.0, gt=0)
     seconds_per_read: float = Field(default=600.0, gt=0)
     price_per_replica_hour: float | None = Field(default=None, ge=0)
+    max_replica_hours: float | None = Field(default=None, gt=0)
+    max_cost: float | None = Field(default=None, gt=0)
+    deadline: AwareDatetime | None = None
+    retry_failed: tuple[str, ...] = ()
 
     @field_validator("tasks")
     @classmethod
@@ -88,7 +108,32 @@ class RunConfig(BaseModel):
         doubled = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if doubled:
             raise ValueError(f"question ids must differ; given more than once: {', '.join(doubled)}")
+        if self.max_cost is not None and not self.price_per_replica_hour:
+            raise ValueError("max_cost needs price_per_replica_hour: a cost is replica hours times that price")
+        unknown = sorted(set(self.retry_failed) - {"all", *Reason})
+        if unknown:
+            raise ValueError(
+                f"retry_failed: no such reason: {', '.join(unknown)}; give all, or any of {', '.join(Reason)}"
+            )
         return self
+
+    @property
+    def reasons_to_retry(self) -> tuple[str, ...]:
+        """The reason codes of ``retry_failed``, ``all`` spelt out."""
+        return tuple(Reason) if "all" in self.retry_failed else self.retry_failed
+
+    @property
+    def replica_seconds(self) -> float | None:
+        """The least of what ``max_replica_hours`` and ``max_cost`` allow; None where neither is given."""
+        hours = [] if self.max_replica_hours is None else [self.max_replica_hours]
+        if self.max_cost is not None and self.price_per_replica_hour:
+            hours.append(self.max_cost / self.price_per_replica_hour)
+        return 3600 * min(hours) if hours else None
+
+    @property
+    def limited(self) -> bool:
+        """True where the run may stop before its work is done; it then takes the newest sources first."""
+        return self.replica_seconds is not None or self.deadline is not None
 
     @property
     def choice(self) -> ModelChoice:
@@ -111,9 +156,10 @@ class RunConfig(BaseModel):
         return "answer" in self.tasks and bool(self.questions)
 
     def public(self) -> dict[str, Any]:
-        """The configuration as plain JSON values, passwords left out (their number is told)."""
+        """The configuration as plain JSON values, without passwords (their number is told) and secrets in URIs."""
         values = self.model_dump(mode="json", exclude={"passwords"})
-        return {**values, "passwords": len(self.passwords)}
+        places = {"inputs": [redact(uri) for uri in self.inputs], "output": redact(self.output)}
+        return {**values, **places, "model": redact(self.model), "passwords": len(self.passwords)}
 
 
 def parse_config(**values: Any) -> RunConfig:
@@ -173,3 +219,39 @@ def load_passwords(path: Path) -> tuple[SecretStr, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--password-file {path}: cannot be read ({error})") from error
     return tuple(SecretStr(line) for line in lines if line)
+
+
+def parse_deadline(text: str, now: datetime) -> datetime:
+    """A moment from an ISO time (``2026-03-01T06:00``, local unless it names a zone) or a duration (``6h``, ``1d12h``).
+
+    Raises:
+        ConfigError: it is neither; the message says what is expected.
+    """
+    if (length := _duration(text)) is not None:
+        return now + length
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--deadline {text}: is neither a time (2026-03-01T06:00) nor a duration (6h, 90m, 1d12h)"
+        ) from error
+    return moment.astimezone(UTC)
+
+
+def parse_duration(argument: str, text: str) -> timedelta:
+    """A length of time from ``90d`` or ``1d12h``.
+
+    Raises:
+        ConfigError: it is none; names the argument.
+    """
+    length = _duration(text)
+    if length is None:
+        raise ConfigError(f"{argument} {text}: is not a duration (90d, 12h, 1d12h)")
+    return length
+
+
+def _duration(text: str) -> timedelta | None:
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text).strip():
+        return None
+    return sum((timedelta(**{_PARTS[unit.lower()]: float(number)}) for number, unit in parts), timedelta())

@@ -77,6 +77,9 @@ RETRYABLE = frozenset(
     }
 )
 
+# The next run looks again at files given up for these: permissions and limits may change while the file does not.
+LOOKED_AT_AGAIN = frozenset({*RETRYABLE, Reason.NOT_FOUND, Reason.PERMISSION_DENIED, Reason.TOO_LARGE})
+
 
 class Failure(Exception):
     """Something expected went wrong with one file, page or question. Pickles across process boundaries."""
@@ -84,16 +87,11 @@ class Failure(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(reason, message)
         self.reason = reason
-        self.message = message
+        self.message = harmless(message)
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
-
-_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
-_SIGNED = re.compile(
-    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
-)
 
 # The codes by which S3 says that it no longer knows whoever asks: no fault of the file, and the next run may be let in.
 REFUSALS = frozenset(
@@ -125,21 +123,35 @@ def refused_credentials(error: BaseException | None) -> str | None:
     return None
 
 
+_USER_INFO = re.compile(r"[^\s/\"'@:]+:[^\s/\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|sig|signature|[a-z_]*(?:token|secret|password|access_?key)[a-z_]*)=[^&\s\"']+"
+)
+
+
 def storage_failure(error: BaseException, uri: str) -> Failure:
     """What an exception of a file system means for the file it was about."""
     if isinstance(error, Failure):
         return error
-    words = without_secrets(f"{type(error).__name__}: {error}")
     refusal = refused_credentials(error)
     if refusal is not None:
         return Failure(
             Reason.STORAGE_ERROR, f"{uri}: the store refused the credentials ({refusal}); renew them, then run again"
         )
+    words = without_secrets(f"{type(error).__name__}: {error}")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Failure(Reason.NOT_FOUND, f"{uri}: it is not there ({words}); check the path")
     if isinstance(error, PermissionError):
         return Failure(Reason.PERMISSION_DENIED, f"{uri}: it may not be read ({words}); check its permissions")
     return Failure(Reason.STORAGE_ERROR, f"{uri}: it could not be read ({words}); run again when the store answers")
+
+
+def harmless(text: str) -> str:
+    """Text with control characters and broken Unicode written out: a file's name must not command a terminal."""
+    if text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def without_secrets(text: str) -> str:

@@ -108,7 +108,7 @@ class Lease:
             self._look()
         if self._lost is not None:
             raise LeaseLostError(
-                f"Another run took {self._store.uri} over, since this one gave no sign of life for "
+                f"Another run took {self._store.name} over, since this one gave no sign of life for "
                 f"{MISSED_BEATS * self._beat_seconds:.0f} s ({self._lost}). What this one committed is kept and will "
                 "be used; it publishes nothing itself. Run the same command again when the other has ended."
             )
@@ -136,7 +136,7 @@ class Lease:
             raise self._busy(holder)  # its process is there: no need to wait
         who = _named(holder)
         seconds = MISSED_BEATS * self._beat_seconds
-        self._say(f"{self._store.uri} is leased to {who}; waiting up to {seconds:.0f} s for a sign of life")
+        self._say(f"{self._store.name} is leased to {who}; waiting up to {seconds:.0f} s for a sign of life")
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(self._beat_seconds / 4)
@@ -150,7 +150,7 @@ class Lease:
 
     def _busy(self, holder: Holder | None) -> OutputBusyError:
         return OutputBusyError(
-            f"{self._store.uri} is being written by {_named(holder)}. Two runs on one output would undo each other's "
+            f"{self._store.name} is being written by {_named(holder)}. Two runs on one output would undo each other's "
             "work. Wait until that one has ended, or stop its process, and run again; or choose another --output."
         )
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from fsspec.implementations.dirfs import DirFileSystem
 
 from pipeline.manifest import Manifest
+from pipeline.retry import set_aside
 from pipeline.work import WorkArea
 from schemas.migrations import schema_at
 from schemas.tables import SCHEMA_VERSION, TABLES
@@ -25,30 +26,35 @@ _FAILURE_KEY = ["uri", "asset_id", "stage", "segment", "question_id", "recipe_id
 class Ledger:
     """Set questions about one output, asked in SQL. Holds a private in-memory database; close it when done."""
 
-    def __init__(self, manifest: Manifest, work: WorkArea) -> None:
+    def __init__(self, manifest: Manifest, work: WorkArea, retry: Sequence[str] = ()) -> None:
+        """Failures of the reasons in ``retry`` count as not yet tried, until the ledger advances."""
         self.db = duckdb.connect()
-        self.db.execute("SET threads = 2; SET enable_external_file_cache = false")
         store = work.store
+        native = store.is_local and not set("*?[") & set(store.full(""))  # DuckDB takes those for a glob
+        # A file opened in Python serves one thread: DuckDB seeks and reads in two steps.
+        self.db.execute(f"SET threads = {2 if native else 1}; SET enable_external_file_cache = false")
+        self._root = store.full("") + "/" if native else "dir://"
         self.db.register_filesystem(DirFileSystem(store.full(""), store.filesystem))
         self.advance(manifest, work)
+        set_aside(self, retry)
 
     def close(self) -> None:
         self.db.close()
 
-    def _view(self, name: str) -> None:
-        """``published_<name>``: the columns of one published table that hold no structs.
+    def _view(self, name: str, view: str) -> None:
+        """A view of one published table's columns that hold no structs.
 
-        DuckDB reads the files itself, through the store's file system. (Scanning them by Arrow instead, with a file
+        DuckDB reads the files itself, in a bucket through the store's file system. (Scanning them by Arrow, with a file
         system written in Python below it, locks up now and then: each waits for the other with the GIL held.)
         """
         self.db.register(f"no_{name}", TABLES[name].empty_table().select(_plain_columns(name, SCHEMA_VERSION)))
         parts = [f"SELECT * FROM no_{name}"]
         files = self.manifest.tables[name]
         for version in sorted({file.schema_version for file in files}):
-            paths = ", ".join(_literal(f"dir://{file.path}") for file in files if file.schema_version == version)
+            paths = ", ".join(_literal(f"{self._root}{file.path}") for file in files if file.schema_version == version)
             columns = ", ".join(f'"{column}"' for column in _plain_columns(name, version))
             parts.append(f"SELECT {columns} FROM read_parquet([{paths}])")
-        self.db.execute(f"CREATE OR REPLACE VIEW published_{name} AS {' UNION ALL BY NAME '.join(parts)}")
+        self.db.execute(f"CREATE OR REPLACE VIEW {view} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def refresh(self) -> None:
         """Take in what has been committed since."""
@@ -82,8 +88,9 @@ class Ledger:
         """Look at another state of the output; what the plan registered stays."""
         self.manifest, self.work = manifest, work
         for name in TABLES:
-            self._view(name)
+            self._view(name, "recorded_failures" if name == "failures" else f"published_{name}")
         self.refresh()
+        set_aside(self, ())
 
     def settled_counts(self, recipe_id: str) -> pa.Table:
         """(asset_id, pages): how many of each asset's pages this recipe has read or given up."""

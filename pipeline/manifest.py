@@ -69,12 +69,12 @@ def load_manifest(store: OutputStore) -> Manifest:
         manifest = Manifest(values["run_id"], values["generation"], values["schema_version"], tables)
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestError(
-            f"{store.uri}/{MANIFEST} is not a Folioscope manifest ({error}). Choose another --output, or put the "
+            f"{store.name}/{MANIFEST} is not a Folioscope manifest ({error}). Choose another --output, or put the "
             "newest file of manifests/ in its place."
         ) from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise ManifestError(
-            f"{store.uri} was written by a newer Folioscope (schema {manifest.schema_version}, this one knows "
+            f"{store.name} was written by a newer Folioscope (schema {manifest.schema_version}, this one knows "
             f"{SCHEMA_VERSION}). Install that version, or choose another --output."
         )
     return manifest

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from model.protocol import Task
 from pipeline.config import QuestionSpec, RunConfig
-from pipeline.failures import RETRYABLE, Reason
+from pipeline.failures import LOOKED_AT_AGAIN, Reason
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import failure_row
-from pipeline.sources import SourceFile, UnlistedInput, kind_of_name, list_sources, redact
+from pipeline.sources import UnlistedInput, kind_of_name, list_sources, redact
 from pipeline.work import PageUnit, WorkArea
 from schemas.tables import ASSETS
 
@@ -65,7 +65,7 @@ def list_files(config: RunConfig) -> Listing:
     """List every input. Files of other kinds, and files beyond ``limit``, are marked as skipped."""
     chunks: list[pa.RecordBatch] = []
     unlisted: list[UnlistedInput] = []
-    rows: list[dict[str, Any]] = []
+    columns = _Columns()
     readable = 0
     for found in list_sources(config.inputs, exclude=(config.output,)):
         if isinstance(found, UnlistedInput):
@@ -75,25 +75,32 @@ def list_files(config: RunConfig) -> Listing:
         wanted = kind in config.kinds or (kind is None and found.uri in config.inputs)
         readable += wanted
         skipped = not wanted or (config.limit is not None and readable > config.limit)
-        rows.append(_listed_row(found, kind, skipped))
-        if len(rows) == _CHUNK:
-            chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
-            rows = []
-    chunks.append(pa.RecordBatch.from_pylist(rows, schema=LISTED))
+        columns.add((found.uri, found.etag, found.size, found.modified_at, kind, skipped))
+        if len(columns) == _CHUNK:
+            chunks.append(columns.take())
+    chunks.append(columns.take())
     broken = {item.uri for item in unlisted}
     complete = tuple(item for item in config.inputs if redact(item) not in broken)
     return Listing(pa.Table.from_batches(chunks, schema=LISTED), tuple(unlisted), complete)
 
 
-def _listed_row(found: SourceFile, kind: str | None, skipped: bool) -> dict[str, Any]:
-    return {
-        "uri": found.uri,
-        "etag": found.etag,
-        "size": found.size,
-        "modified_at": found.modified_at,
-        "named_kind": kind,
-        "skipped": skipped,
-    }
+class _Columns:
+    """Rows of LISTED on their way into a batch: plain tuples, turned once."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self.add = self._rows.append
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self) -> pa.RecordBatch:
+        columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in LISTED)
+        batch = pa.RecordBatch.from_arrays(
+            [pa.array(column, field.type) for column, field in zip(columns, LISTED, strict=True)], schema=LISTED
+        )
+        self._rows.clear()
+        return batch
 
 
 def forget_passing_failures(work: WorkArea) -> None:
@@ -104,17 +111,20 @@ def forget_passing_failures(work: WorkArea) -> None:
             work.store.delete([settled, name])
 
 
-def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool) -> pa.Table:
+def files_to_identify(
+    ledger: Ledger, listing: Listing, *, passwords_given: bool, retry: Sequence[str] = (), newest_first: bool = False
+) -> pa.Table:
     """(uri, etag, size, modified_at) of listed files whose bytes must be looked into.
 
-    New and changed ones; ones that failed for a passing reason; locked ones, once there are passwords to try.
+    New and changed ones; ones that failed for a reason that may be gone, or for one of ``retry``; locked ones, once
+    there are passwords to try.
     """
-    again = sorted({*RETRYABLE, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
+    again = sorted({*LOOKED_AT_AGAIN, *retry, *((Reason.PASSWORD_REQUIRED,) if passwords_given else ())})
     ledger.db.register("listed", listing.files)
     ledger.db.register("unlisted", pa.table({"uri": pa.array([item.uri for item in listing.unlisted], pa.string())}))
     ledger.db.register("identified", identified_files(ledger.work))
     return ledger.query(
-        """
+        f"""
         SELECT uri, etag, size, modified_at FROM listed
         WHERE NOT skipped
           AND NOT EXISTS (
@@ -125,8 +135,9 @@ def files_to_identify(ledger: Ledger, listing: Listing, *, passwords_given: bool
               AND NOT (known.status = 'failed' AND known.asset_id IS NULL AND list_contains($1, known.reason)))
           AND NOT EXISTS (
             SELECT 1 FROM identified WHERE identified.uri = listed.uri AND identified.etag = listed.etag)
+        {"ORDER BY modified_at DESC NULLS LAST, uri" if newest_first else ""}
         """,
-        [[reason.value for reason in again]],
+        [[str(reason) for reason in again]],
     )
 
 
@@ -171,21 +182,24 @@ def resolve_files(ledger: Ledger, kinds: tuple[str, ...]) -> None:
         CREATE OR REPLACE TABLE documents AS
         SELECT asset_id, min(uri) AS uri, arg_min(etag, uri) AS etag, arg_min(size, uri) AS size,
                any_value(kind) AS kind, any_value(segment_count) AS segment_count,
-               any_value(duration_s) AS duration_s, arg_min(title, uri) AS title, list(uri ORDER BY uri) AS uris
+               any_value(duration_s) AS duration_s, arg_min(title, uri) AS title, list(uri ORDER BY uri) AS uris,
+               max(modified_at) AS modified_at
         FROM files WHERE NOT skipped AND asset_id IS NOT NULL AND unreadable IS NULL
         GROUP BY asset_id
         """
     )
 
 
-def units_to_read(ledger: Ledger, recipe_id: str, per_unit: int) -> Iterator[dict[str, Any]]:
+def units_to_read(
+    ledger: Ledger, recipe_id: str, per_unit: int, *, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
     """Rows of UNITS: the pages and shots that no committed row or failure has under this recipe, asset by asset."""
     ledger.db.register("settled", ledger.settled_counts(recipe_id))
     missing = ledger.query(
-        """
+        f"""
         SELECT documents.*, coalesce(settled.pages, 0) AS settled
         FROM documents LEFT JOIN settled USING (asset_id)
-        WHERE coalesce(settled.pages, 0) < segment_count ORDER BY asset_id
+        WHERE coalesce(settled.pages, 0) < segment_count ORDER BY {newest(newest_first)}
         """
     )
     begun = [row["asset_id"] for row in missing.select(["asset_id", "settled"]).to_pylist() if row["settled"]]
@@ -194,6 +208,11 @@ def units_to_read(ledger: Ledger, recipe_id: str, per_unit: int) -> Iterator[dic
         for row in batch.to_pylist():
             for first, last in page_ranges(row["segment_count"], settled.get(row["asset_id"], set()), per_unit):
                 yield {name: row[name] for name in UNITS.names[:6]} | {"first": first, "last": last}
+
+
+def newest(first: bool) -> str:
+    """What to order ``documents`` by: the newest first, where a budget may end the run before all is done."""
+    return "modified_at DESC NULLS LAST, asset_id" if first else "asset_id"
 
 
 def page_ranges(page_count: int, settled: set[int], pages_per_unit: int) -> Iterator[tuple[int, int]]:
@@ -259,24 +278,23 @@ def commit_unlisted(work: WorkArea, listing: Listing, run_id: str) -> None:
 
 def register_questions(ledger: Ledger, questions: Sequence[QuestionSpec], recipes: Recipes) -> None:
     """Register ``asked``: (asset_id, question_id, question, recipe_id), one row for each answer wanted."""
-    documents = ledger.query("SELECT asset_id, uris FROM documents ORDER BY asset_id").to_pylist()
-    rows = [
-        {
-            "asset_id": document["asset_id"],
-            "question_id": spec.id,
-            "question": spec.question,
-            "recipe_id": recipes.answer[spec.id],
-        }
-        for document in documents
-        for spec in questions
-        if any(spec.applies_to(uri) for uri in document["uris"])
-    ]
-    schema = pa.schema([(name, pa.string()) for name in ("asset_id", "question_id", "question", "recipe_id")])
-    ledger.db.register("asked_now", pa.Table.from_pylist(rows, schema=schema))
-    ledger.db.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM asked_now")
+    ledger.db.execute(
+        "CREATE OR REPLACE TABLE asked (asset_id VARCHAR, question_id VARCHAR, question VARCHAR, recipe_id VARCHAR)"
+    )
+    for spec in questions:
+        values = [spec.id, spec.question, recipes.answer[spec.id]]
+        if spec.assets is None:
+            ledger.db.execute("INSERT INTO asked SELECT asset_id, $1, $2, $3 FROM documents", values)
+            continue
+        paths = ledger.query("SELECT asset_id, unnest(uris) AS uri FROM documents")
+        meant = [spec.applies_to(uri) for uri in paths["uri"].to_pylist()]
+        ledger.db.register("meant", paths.filter(pa.array(meant, pa.bool_())))
+        ledger.db.execute("INSERT INTO asked SELECT DISTINCT asset_id, $1, $2, $3 FROM meant", values)
 
 
-def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...]) -> list[dict[str, Any]]:
+def documents_to_understand(
+    ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...], *, newest_first: bool = False
+) -> list[dict[str, Any]]:
     """Rows of the understand stage: settled documents that lack a summary or an answer.
 
     ``ledger`` holds ``documents``, ``asked``, ``tallies`` and ``unread``.
@@ -288,39 +306,18 @@ def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task,
         WHERE tallies.settled = documents.segment_count AND asset_id NOT IN (SELECT asset_id FROM unread)
         """
     )
-    summaries = ledger.query(
-        """
-        SELECT asset_id FROM ready WHERE $2 AND asset_id NOT IN (
-            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
-            UNION ALL SELECT asset_id FROM work_summaries WHERE recipe_id = $1
-            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize'
-            UNION ALL SELECT asset_id FROM work_failures WHERE recipe_id = $1 AND stage = 'summarize')
-        """,
-        [recipes.summarize, "summarize" in tasks],
-    )
-    unasked = ledger.query(
-        """
-        SELECT asked.* FROM asked SEMI JOIN ready USING (asset_id)
-        ANTI JOIN (
-            SELECT asset_id, question_id, recipe_id FROM published_answers
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_answers
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
-            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_failures WHERE stage = 'answer'
-        ) AS settled USING (asset_id, question_id, recipe_id)
-        ORDER BY asset_id, question_id
-        """
-    )
-    to_summarize = set(summaries["asset_id"].to_pylist())
+    mark_lacking(ledger, recipes, tasks)
+    to_summarize = set(ledger.query("SELECT asset_id FROM summaries_lacking")["asset_id"].to_pylist())
     questions: dict[str, list[dict[str, str]]] = {}
-    for row in unasked.to_pylist():
+    for row in ledger.query("SELECT * FROM answers_lacking ORDER BY asset_id, question_id").to_pylist():
         questions.setdefault(row.pop("asset_id"), []).append(row)
     wanted = sorted(to_summarize | questions.keys())
     files = segment_files(ledger, recipes.read, wanted)
     ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
     rows = ledger.query(
-        """
+        f"""
         SELECT asset_id, uri, etag, size, kind, title, duration_s FROM ready SEMI JOIN wanted_documents USING (asset_id)
-        ORDER BY asset_id
+        ORDER BY {newest(newest_first)}
         """
     )
     return [
@@ -332,6 +329,33 @@ def documents_to_understand(ledger: Ledger, recipes: Recipes, tasks: tuple[Task,
         }
         for row in rows.to_pylist()
     ]
+
+
+def mark_lacking(ledger: Ledger, recipes: Recipes, tasks: tuple[Task, ...]) -> None:
+    """Register what ``ready`` documents lack: ``summaries_lacking`` (asset_id), ``answers_lacking`` (as ``asked``)."""
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE summaries_lacking AS
+        SELECT asset_id FROM ready WHERE $2 AND asset_id NOT IN (
+            SELECT asset_id FROM published_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM work_summaries WHERE recipe_id = $1
+            UNION ALL SELECT asset_id FROM published_failures WHERE recipe_id = $1 AND stage = 'summarize'
+            UNION ALL SELECT asset_id FROM work_failures WHERE recipe_id = $1 AND stage = 'summarize')
+        """,
+        [recipes.summarize, "summarize" in tasks],
+    )
+    ledger.db.execute(
+        """
+        CREATE OR REPLACE TABLE answers_lacking AS
+        SELECT asked.* FROM asked SEMI JOIN ready USING (asset_id)
+        ANTI JOIN (
+            SELECT asset_id, question_id, recipe_id FROM published_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_answers
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM published_failures WHERE stage = 'answer'
+            UNION ALL SELECT asset_id, question_id, recipe_id FROM work_failures WHERE stage = 'answer'
+        ) AS settled USING (asset_id, question_id, recipe_id)
+        """
+    )
 
 
 def segment_files(ledger: Ledger, recipe_id: str, asset_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.films import Span, shot_counts, spans_of
 from pipeline.ledger import Ledger
+from pipeline.plan import newest
 
 
 def register_shots(ledger: Ledger, cut_recipe: str | None) -> None:
@@ -30,13 +31,15 @@ def register_shots(ledger: Ledger, cut_recipe: str | None) -> None:
     )
 
 
-def spans_to_cut(ledger: Ledger, cut_recipe: str, seconds: float) -> Iterator[dict[str, Any]]:
+def spans_to_cut(
+    ledger: Ledger, cut_recipe: str, seconds: float, *, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
     """Rows of SPANS: of each film without shots the spans that are not committed; its last where all of them are."""
     scanned = set(ledger.work.names("scans"))
     films = ledger.query(
-        """
+        f"""
         SELECT uri, etag, size, asset_id, duration_s FROM documents
-        WHERE kind = 'video' AND segment_count IS NULL ORDER BY asset_id
+        WHERE kind = 'video' AND segment_count IS NULL ORDER BY {newest(newest_first)}
         """
     )
     for film in films.to_pylist():

@@ -15,6 +15,12 @@ from pipeline.stages.results import UnitResult
 LOG_SECONDS = 10.0
 
 
+def say(words: str) -> None:
+    """Tell whoever watches something that is neither progress nor result."""
+    sys.stderr.write(f"folioscope: {words}\n")
+    sys.stderr.flush()
+
+
 class StageProgress:
     """Progress of one stage over a known number of things (``files``, ``pages``, ``documents``)."""
 

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.manifest import DataFile, Manifest
 from pipeline.store import OutputStore
 from pipeline.work import WorkArea
 from schemas.migrations import migrate, stamp
-from schemas.tables import FAILURES, SCHEMA_VERSION, SORT_KEYS, TABLES
+from schemas.tables import SCHEMA_VERSION, SORT_KEYS, TABLES
 
 FILE_BYTES = 256 << 20
 ROW_GROUP_ROWS = 4096
@@ -115,25 +114,9 @@ def replace_table(store: OutputStore, manifest: Manifest, name: str, table: pa.T
     return manifest.with_table(name, tuple(writer.files))
 
 
-def merged_failures(work: WorkArea, published: pa.Table, identified_uris: set[str]) -> pa.Table | None:
-    """The failures table after this run; None where it stays as it is.
-
-    Failures to look into a file go when the file has been looked into again.
-    """
-    fresh = [table.cast(FAILURES) for table in work.read(work.names("failures"))]
-    outdated = pc.and_(
-        pc.equal(published["stage"], "plan"),
-        pc.is_in(published["uri"], pa.array(sorted(identified_uris), pa.string())),
-    )
-    kept = published.filter(pc.invert(outdated))
-    if not fresh and kept.num_rows == published.num_rows:
-        return None
-    return pa.concat_tables([kept, *fresh])
-
-
 def read_published(store: OutputStore, manifest: Manifest, name: str) -> pa.Table:
     """A whole published table, brought to the present schema. For the small tables."""
-    tables = [migrate(name, _read_file(store, file.path)) for file in manifest.tables[name]]
+    tables = [migrate(name, read_file(store, file.path)) for file in manifest.tables[name]]
     return pa.concat_tables([TABLES[name].empty_table(), *(table.cast(TABLES[name]) for table in tables)])
 
 
@@ -167,10 +150,11 @@ def _split_small(
 
 
 def _merge(store: OutputStore, name: str, files: Iterable[DataFile]) -> pa.Table:
-    tables = [migrate(name, _read_file(store, file.path)).cast(TABLES[name]) for file in files]
+    tables = [migrate(name, read_file(store, file.path)).cast(TABLES[name]) for file in files]
     return pa.concat_tables(tables).sort_by([(key, "ascending") for key in SORT_KEYS[name]])
 
 
-def _read_file(store: OutputStore, path: str) -> pa.Table:
+def read_file(store: OutputStore, path: str) -> pa.Table:
+    """One published file, as it was written."""
     with store.filesystem.open(store.full(path), "rb") as stream:
         return pq.read_table(stream)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from model.protocol import ReplicaDescription, Task
 from pipeline.decode.pages import DecodeSettings
@@ -29,24 +30,27 @@ def make_recipes(
     model: ReplicaDescription, decode: DecodeSettings, questions: Mapping[str, str], cut_recipe: str | None = None
 ) -> Recipes:
     """Recipes from the model, the decode settings and the questions (id → text); a film's also from how it is cut."""
+    digest = partial(_digest, model, model.settings if cut_recipe is None else model.film_settings)
     if cut_recipe is None:
-        read = _digest("read", model, {"decode": asdict(decode)})
+        read = digest("read", {"decode": asdict(decode)})
     else:
         of_frames = {"max_pixels": decode.max_pixels, "thumbnail_px": decode.thumbnail_px}
-        read = _digest("read", model, {"decode": of_frames, "cut": cut_recipe})
+        read = digest("read", {"decode": of_frames, "cut": cut_recipe})
     return Recipes(
         read=read,
-        summarize=_digest("summarize", model, {"read": read}),
-        answer={id_: _digest("answer", model, {"read": read, "question": text}) for id_, text in questions.items()},
+        summarize=digest("summarize", {"read": read}),
+        answer={id_: digest("answer", {"read": read, "question": text}) for id_, text in questions.items()},
     )
 
 
-def _digest(task: Task, model: ReplicaDescription, parts: Mapping[str, object]) -> str:
+def _digest(
+    model: ReplicaDescription, settings: Mapping[Task, dict[str, str]], task: Task, parts: Mapping[str, object]
+) -> str:
     whole = {
         "task": task,
         "schema": SCHEMA_VERSION,
         "model": [model.name, model.revision],
-        "settings": model.settings[task],
+        "settings": settings[task],
         **parts,
     }
     return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

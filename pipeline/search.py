@@ -13,7 +13,6 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from model.plain_text import strip_markup
 from model.words import content_tokens, tokens
 from pipeline.manifest import load_manifest
+from pipeline.published import open_views
 from pipeline.store import OutputStore
 
 SegmentKind = Literal["page", "shot"]
@@ -96,7 +96,7 @@ class ArchiveSearch:
             raise NothingPublishedError(
                 f"{store.uri} holds no manifest.json: no run has published there. Give the --output of a finished run."
             )
-        self._db = _opened(store)
+        self._db = open_views(store)
         folder = (cache or default_cache()) / _digest(store.uri) / f"{manifest.run_id}-{VERSION}"
         if not folder.is_dir():
             _build(self._db, folder)
@@ -147,18 +147,6 @@ def default_cache() -> Path:
 
 def _digest(uri: str) -> str:
     return hashlib.sha256((uri if "://" in uri else str(Path(uri).resolve())).encode()).hexdigest()[:16]
-
-
-def _opened(store: OutputStore) -> duckdb.DuckDBPyConnection:
-    """A database with the published views, read through the store's own file system wherever it is."""
-    database = duckdb.connect()
-    root = store.full("")
-    if not store.is_local:
-        database.register_filesystem(store.filesystem)
-        root = store.uri
-    database.execute("SET VARIABLE output = $root", {"root": root})
-    database.execute(resources.files("schemas").joinpath("views.sql").read_text(encoding="utf-8"))
-    return database
 
 
 def _build(database: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -9,8 +9,9 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -32,14 +33,28 @@ class SessionError(RuntimeError):
     """Ray cannot be reached, or cannot hold or start the actors asked for; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The actors of a run: how many, and what each takes of a node."""
+
+    replicas: int
+    num_cpus: float
+    num_gpus: float
+
+    def fitting(self, cpus: float, gpus: float) -> int:
+        """How many replicas a node with so much can hold."""
+        rooms = [have / need for have, need in ((cpus, self.num_cpus), (gpus, self.num_gpus)) if need]
+        return int(min(rooms, default=self.replicas))
+
+
 @contextmanager
-def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
+def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> Iterator[None]:
     """Join the cluster at ``address`` (or the one this job was submitted to), else start a local Ray for the block.
 
     Where this process is connected already, that connection is used and left open.
 
     Raises:
-        SessionError: the cluster cannot be reached, or has too few CPUs for the actors of the run.
+        SessionError: the cluster cannot be reached, or has no node that can hold one actor of the run.
     """
     import ray
 
@@ -53,7 +68,7 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
     else:
         options |= {
             "address": "local",  # not a head that happens to run on this machine: nobody asked for it
-            "num_cpus": max(psutil.cpu_count() or 1, int(cpus_needed) + 1),
+            "num_cpus": max(psutil.cpu_count() or 1, int(need.replicas * need.num_cpus) + 1),
             "include_dashboard": False,
             "object_store_memory": 256 << 20,
         }
@@ -65,15 +80,25 @@ def ray_session(address: str | None, cpus_needed: float) -> Iterator[None]:
             "authentication (Ray 2.59 and newer) set RAY_AUTH_MODE=token where you submit."
         ) from error
     try:
-        have = ray.cluster_resources().get("CPU", 0.0)
-        if have < cpus_needed:
-            raise SessionError(
-                f"The run's actors need {cpus_needed:g} CPUs and the cluster has {have:g}. Give fewer --replicas, or "
-                "add nodes."
-            )
+        _check_room(need, [node["Resources"] for node in ray.nodes() if node["Alive"]], say)
         yield
     finally:
         ray.shutdown()
+
+
+def _check_room(need: Need, nodes: Sequence[Mapping[str, float]], say: Callable[[str], None]) -> None:
+    """Refuse a run of which not one actor could ever start; say so where only some can."""
+    rooms = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes]
+    fitting = sum(need.fitting(cpus, gpus) for cpus, gpus in rooms)
+    if fitting == 0:
+        cpus, gpus = max(rooms, default=(0.0, 0.0), key=lambda room: (room[1], room[0]))
+        raise SessionError(
+            f"No node of the cluster can hold a replica of this model: one needs {need.num_cpus:g} CPUs and "
+            f"{need.num_gpus:g} GPUs, and the largest node has {cpus:g} and {gpus:g}. Add such a node first, or lower "
+            "--gpus-per-replica."
+        )
+    if fitting < need.replicas:
+        say(f"{fitting} of {need.replicas} replicas fit the cluster now; the others start as nodes are added")
 
 
 def run_actors(

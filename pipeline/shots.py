@@ -19,6 +19,8 @@ from pipeline.failures import Reason
 from pipeline.features import LIGHT_CELLS, FrameFeatures
 
 DAMAGED = "damaged_frames"
+FLASH_S = 0.2
+FLASH_SHARE = 0.25  # of the jump: what is back within that
 _BLACK_STRENGTH = 1e6
 
 
@@ -148,7 +150,22 @@ def _hard_cuts(features: FrameFeatures, black: NDArray[np.bool_], settings: CutS
     cuts &= ~black
     cuts[1:] &= ~black[:-1]
     cuts[0] = False
-    return [(float(change[number]), int(number)) for number in np.flatnonzero(cuts)]
+    numbers = [int(number) for number in np.flatnonzero(cuts)]
+    return [(float(change[number]), number) for number in numbers if not _is_flash(features, number)]
+
+
+def _is_flash(features: FrameFeatures, number: int) -> bool:
+    """True where the picture is back, or was there already, within a moment of the frame that differs so much."""
+    times = features.times
+    ahead = int(np.searchsorted(times, times[number] + FLASH_S + 1e-6)) - 1
+    back = int(np.searchsorted(times, times[number - 1] - FLASH_S - 1e-6))
+
+    def unlike(one: int, other: int) -> float:
+        parts = features.signature[[one, other], :LIGHT_CELLS].astype(np.float32)
+        return float(np.abs(parts[0] - parts[1]).mean())
+
+    jump = unlike(number - 1, number)
+    return min(unlike(number - 1, ahead), unlike(back, number)) < FLASH_SHARE * jump
 
 
 def _black(features: FrameFeatures, settings: CutSettings) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from model.protocol import Task
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes
 from pipeline.rows import now
-from pipeline.sources import covered_by
+from pipeline.sources import coverage
 from schemas.tables import ASSETS
 
 _COMPARED = [name for name in ASSETS.names if name not in ("run_id", "first_seen_at", "modified_at")]
@@ -54,8 +54,12 @@ def take_snapshot(
     tasks: tuple[Task, ...],
     run_id: str,
     kinds: tuple[str, ...],
+    stopped: str | None = None,
 ) -> pa.Table:
-    """The assets table to publish. ``ledger`` holds ``files``, ``asked`` and ``tallies``."""
+    """The assets table to publish. ``ledger`` holds ``files``, ``asked`` and ``tallies``.
+
+    ``stopped`` is the reason of files left pending by a run that stopped before its work was done.
+    """
     reading, summarizing, asking = "read" in tasks, "summarize" in tasks, "answer" in tasks
     ledger.db.execute(
         """
@@ -77,6 +81,8 @@ def take_snapshot(
                     ELSE 'done' END AS status,
                CASE WHEN files.skipped AND list_contains($kinds, files.named_kind) THEN 'beyond_limit'
                     WHEN files.skipped THEN 'unsupported_type'
+                    WHEN files.unreadable IS NULL AND (files.segment_count IS NULL OR tallies.settled IS NULL
+                         OR tallies.settled < files.segment_count) THEN coalesce($stopped, tallies.reason)
                     ELSE coalesce(files.unreadable, tallies.reason) END AS reason,
                CASE WHEN $reading OR known.read_recipe_id IS NULL THEN $read_recipe
                     ELSE known.read_recipe_id END AS read_recipe_id,
@@ -98,9 +104,10 @@ def take_snapshot(
             "read_recipe": recipes.read,
             "summary_recipe": recipes.summarize,
             "kinds": list(kinds),
+            "stopped": stopped,
         },
     )
-    _mark_gone(ledger, inputs)
+    mark_gone(ledger, inputs)
     same = " AND ".join(f"now.{name} IS NOT DISTINCT FROM was.{name}" for name in _COMPARED)
     table = ledger.query(
         f"""
@@ -119,8 +126,9 @@ def take_snapshot(
     return table.select(ASSETS.names).cast(ASSETS).sort_by("uri")
 
 
-def _mark_gone(ledger: Ledger, inputs: tuple[str, ...]) -> None:
+def mark_gone(ledger: Ledger, inputs: tuple[str, ...]) -> None:
     """Register ``gone``: published paths that lie under this run's inputs and were not listed."""
     known = ledger.query("SELECT uri FROM published_assets WHERE uri NOT IN (SELECT uri FROM listed)")
-    gone = [uri for uri in known["uri"].to_pylist() if covered_by(uri, inputs)]
+    covered = coverage(inputs)
+    gone = [uri for uri in known["uri"].to_pylist() if covered(uri)]
     ledger.db.register("gone", pa.table({"uri": pa.array(gone, pa.string())}))

@@ -9,22 +9,30 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
-from pipeline.failures import Failure, Reason, storage_failure
+from pipeline.failures import Failure, Reason, harmless, storage_failure
+from pipeline.remote import retried
 
 PDF_SUFFIXES = frozenset({".pdf"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".3gp", ".gif", ".m4v", ".flv"})
+_KINDS = {
+    suffix: kind
+    for kind, suffixes in (("pdf", PDF_SUFFIXES), ("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES))
+    for suffix in suffixes
+}
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".manifest"})
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+FOLDERS_LISTED_SINGLY = 1000
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -48,11 +56,7 @@ class UnlistedInput:
 
 def kind_of_name(uri: str) -> str | None:
     """pdf, image or video by the name's ending; None for any other."""
-    suffix = os.path.splitext(uri)[1].lower()
-    for kind, suffixes in (("pdf", PDF_SUFFIXES), ("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES)):
-        if suffix in suffixes:
-            return kind
-    return None
+    return _KINDS.get(f".{uri.rpartition('.')[2].lower()}")
 
 
 def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator[SourceFile | UnlistedInput]:
@@ -60,6 +64,8 @@ def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator
 
     Hidden files and those under ``exclude`` (our own output) are left out.
     """
+    # One folder lists no path twice: there a set of all of them is memory for nothing.
+    once = len(inputs) == 1 and not _is_list(inputs[0]) and not _GLOB.search(inputs[0])
     seen: set[str] = set()
     barred = tuple(_folder_prefix(normalise(uri)) for uri in exclude)
     for item in _expand_lists(inputs):
@@ -68,11 +74,33 @@ def list_sources(inputs: Sequence[str], exclude: Sequence[str] = ()) -> Iterator
             continue
         try:
             for found in _list_input(item):
-                if found.uri not in seen and not found.uri.startswith(barred):
+                if not _is_text(found.uri):
+                    yield _unnameable(found.uri)
+                    continue
+                if found.uri in seen or found.uri.startswith(barred):
+                    continue
+                if not once:
                     seen.add(found.uri)
-                    yield found
+                yield found
         except Failure as failure:
             yield UnlistedInput(redact(item), failure)
+
+
+def _is_text(uri: str) -> bool:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnameable(uri: str) -> UnlistedInput:
+    """A file whose name is no UTF-8: no table can hold it, and no URI could name it."""
+    shown = harmless(uri)
+    return UnlistedInput(
+        shown,
+        Failure(Reason.NOT_FOUND, f"{shown}: its name is not valid UTF-8, so no row can name it; rename the file"),
+    )
 
 
 def covered_by(uri: str, inputs: Iterable[str]) -> bool:
@@ -80,16 +108,23 @@ def covered_by(uri: str, inputs: Iterable[str]) -> bool:
 
     What a list file names can change without any file going away: such inputs cover nothing.
     """
+    return coverage(inputs)(uri)
+
+
+def coverage(inputs: Iterable[str]) -> Callable[[str], bool]:
+    """``covered_by`` for many paths: the inputs are looked at once."""
+    patterns: list[str] = []
+    roots: set[str] = set()
     for item in inputs:
         root = normalise(item)
         if _is_list(root):
             continue
         if _GLOB.search(item) and not os.path.lexists(item):
-            if fnmatchcase(uri, root):
-                return True
-        elif uri == redact(root) or uri.startswith(_folder_prefix(redact(root))):
-            return True
-    return False
+            patterns.append(root)
+        else:
+            roots.add(redact(root))
+    prefixes = tuple(_folder_prefix(root) for root in roots)
+    return lambda uri: uri.startswith(prefixes) or uri in roots or any(fnmatchcase(uri, root) for root in patterns)
 
 
 def normalise(uri: str) -> str:
@@ -101,7 +136,7 @@ def normalise(uri: str) -> str:
 
 def redact(uri: str) -> str:
     """The URI without user, password and query, where secrets stand."""
-    if "://" not in uri:
+    if "://" not in uri or not ("@" in uri or "?" in uri):
         return uri
     scheme, rest = uri.split("://", 1)
     host, slash, path = rest.partition("/")
@@ -197,15 +232,14 @@ def _local_file(path: str, status: os.stat_result) -> SourceFile:
 
 def _list_remote(item: str) -> Iterator[SourceFile]:
     scheme = item.split("://", 1)[0]
+    found = 0
     try:
         fs, path = fsspec.core.url_to_fs(item)
         fs.invalidate_cache()
-        if _GLOB.search(path) and scheme not in ("http", "https"):
-            infos = sorted(fs.glob(path, detail=True).values(), key=lambda info: str(info["name"]))
-        elif fs.isdir(path) and scheme not in ("http", "https"):
-            infos = list(fs.find(path, detail=True).values())
-        else:
-            infos = [fs.info(path)]
+        for info in _infos(fs, path, is_url=scheme in ("http", "https")):
+            found += 1
+            if info.get("type") != "directory" and not str(info["name"]).rpartition("/")[2].startswith("."):
+                yield _remote_file(fs, scheme, info)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
         advice = f"install folioscope[{extra}]" if extra else "install the package that fsspec names"
@@ -214,12 +248,32 @@ def _list_remote(item: str) -> Iterator[SourceFile]:
         ) from error
     except Exception as error:
         raise storage_failure(error, redact(item)) from error
-    if not infos:
+    if not found:
         raise Failure(Reason.NOT_FOUND, f"{redact(item)}: there is nothing there; check --input")
-    for info in infos:
-        hidden = any(part.startswith(".") for part in str(info["name"]).split("/")[-1:])
-        if info.get("type") != "directory" and not hidden:
-            yield _remote_file(fs, scheme, info)
+
+
+def _infos(fs: Any, path: str, *, is_url: bool) -> Iterator[dict[str, Any]]:
+    """What the store tells of each file. A folder's subfolders are listed one after the other, and forgotten.
+
+    A store's whole listing costs about a kilobyte a file. Of very many subfolders each may hold few files: one listing
+    of all then needs fewer requests.
+    """
+    if is_url or not (_GLOB.search(path) or retried(lambda: fs.isdir(path))):
+        yield retried(lambda: fs.info(path))
+        return
+    if _GLOB.search(path):
+        yield from sorted(retried(lambda: fs.glob(path, detail=True)).values(), key=lambda info: str(info["name"]))
+        return
+    entries = sorted(retried(lambda: fs.ls(path, detail=True)), key=lambda info: str(info["name"]))
+    if sum(info.get("type") == "directory" for info in entries) > FOLDERS_LISTED_SINGLY:
+        yield from retried(lambda: fs.find(path, detail=True)).values()
+        return
+    for info in entries:
+        if info.get("type") != "directory":
+            yield info
+        elif str(info["name"]).rstrip("/") != path.rstrip("/"):  # some stores list a folder's own marker in it
+            yield from retried(partial(fs.find, info["name"], detail=True)).values()
+            fs.invalidate_cache()
 
 
 def _remote_file(fs: Any, scheme: str, info: dict[str, Any]) -> SourceFile:

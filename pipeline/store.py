@@ -43,6 +43,11 @@ class OutputStore:
     def __reduce__(self) -> tuple[type[OutputStore], tuple[str]]:
         return OutputStore, (self.uri,)
 
+    @property
+    def name(self) -> str:
+        """The URI as it may be told: without user and password."""
+        return redact(self.uri)
+
     @cached_property
     def _resolved(self) -> tuple[Any, str]:
         fs, root = fsspec.core.url_to_fs(self.uri)
@@ -189,13 +194,9 @@ class OutputStore:
             if self.is_local and not isinstance(error, OSError):  # what the caller's block raised, or a defect
                 raise
             refusal = refused_credentials(error)
-            words = (
-                f"the store refused the credentials: {refusal}"
-                if refusal
-                else without_secrets(f"{type(error).__name__}: {error}")
-            )
+            told = without_secrets(f"{type(error).__name__}: {error}")
+            words = f"the store refused the credentials: {refusal}" if refusal else told
             raise OutputError(
-                f"{redact(self.uri)}/{path} could not be written or read ({without_secrets(words)}). What is "
-                "committed is kept. Make room, mend the permissions or renew the credentials, then run the same "
-                "command again."
+                f"{self.name}/{path} could not be written or read ({words}). What is committed is kept. Make "
+                "room, mend the permissions or renew the credentials, then run the same command again."
             ) from error

@@ -6,8 +6,11 @@ import ast
 from pathlib import Path
 
 import pytest
+import typer.main
+import yaml
 
 from examples.make_archive import PASSWORD, make_archive
+from jobs.extract_docs import app
 from pipeline.config import load_questions
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.failures import Failure
@@ -31,6 +34,22 @@ def test_imports_point_one_way(room: str) -> None:
             for name in names:
                 other = name.partition(".")[0]
                 assert other not in ROOMS or other == room or other in MAY_IMPORT[room], f"{path} imports {name}"
+
+
+def test_the_manifest_for_kubernetes_starts_a_job_that_there_is() -> None:
+    manifest = yaml.safe_load((PROJECT / "deploy" / "rayjob.yaml").read_text())
+    words = manifest["spec"]["entrypoint"].split()
+    assert (PROJECT / words[1].removeprefix("/opt/folioscope/")).is_file()
+    assert "WORKDIR /opt/folioscope" in (PROJECT / "Dockerfile").read_text()
+    known = {option for parameter in typer.main.get_command(app).params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+    cluster = manifest["spec"]["rayClusterSpec"]
+    images = {
+        container["image"]
+        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+        for container in group["template"]["spec"]["containers"]
+    }
+    assert len(images) == 1, "head and workers run the same code"
 
 
 def test_the_demo_archive_is_what_it_says(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from model.embedded import answer as answering
-from model.embedded import chapters, films, shots
+from model.embedded import chapters, films, ocr, shots
 from model.embedded import read as reading
 from model.embedded import summarize as summarizing
 from model.protocol import (
@@ -29,8 +29,9 @@ DESCRIPTION = ReplicaDescription(
     name="embedded",
     revision="1",
     reads_layer=True,
-    settings={
-        "read": {**reading.SETTINGS, **shots.SETTINGS},
+    settings={"read": reading.SETTINGS, "summarize": summarizing.SETTINGS, "answer": answering.SETTINGS},
+    film_settings={
+        "read": {**ocr.SETTINGS, **shots.SETTINGS},
         "summarize": {**summarizing.SETTINGS, **films.SETTINGS, **chapters.SETTINGS},
         "answer": answering.SETTINGS,
     },

@@ -14,7 +14,7 @@ from typing import Any, Final
 import fsspec
 
 from model.engine.interface import Sampling
-from model.kimi.prompts import NANO_COUNT, NANO_PRESENCE, NANO_READ, prompt_hash
+from model.kimi.prompts import NANO_COUNT, NANO_PRESENCE, NANO_READ, OF_DOCUMENTS, OF_FILMS, Prompts, prompt_hash
 from model.protocol import ReplicaDescription, Task
 
 LARGE_BYTES = 4 << 30  # weights beyond this want a GPU
@@ -63,14 +63,19 @@ def describe_kimi(name: str) -> ReplicaDescription:
         "answer": behaviour.answer,
     }
     retries = f"{HOTTER} {POOR_LOGPROB}"
+
+    def settings(prompts: Prompts) -> dict[Task, dict[str, str]]:
+        return {
+            task: {"prompt": prompt_hash(prompts, task), "sampling": repr(sampling), "retries": retries}
+            for task, sampling in samplings.items()
+        }
+
     return ReplicaDescription(
         name=f"kimi-vl:{Path(name.partition('@')[0]).name}",
         revision=revision,
         reads_layer=False,
-        settings={
-            task: {"prompt": prompt_hash(task), "sampling": repr(sampling), "retries": retries}
-            for task, sampling in samplings.items()
-        },
+        settings=settings(OF_DOCUMENTS),
+        film_settings=settings(OF_FILMS),
         num_cpus=1.0,
         num_gpus=1.0 if weight_bytes > LARGE_BYTES else 0.0,
         looks=True,
@@ -82,7 +87,8 @@ def describe_nano() -> ReplicaDescription:
     revision, _ = _fingerprint(str(NANO_FOLDER))
     settings = {"cutter": NANO_CUTTER, "prompts": f"{NANO_READ} {NANO_COUNT} {NANO_PRESENCE}"}
     tasks: tuple[Task, ...] = ("read", "summarize", "answer")
-    return ReplicaDescription("kimi-vl:nano", revision, False, dict.fromkeys(tasks, settings), num_cpus=0.5, looks=True)
+    of_tasks = dict.fromkeys(tasks, settings)
+    return ReplicaDescription("kimi-vl:nano", revision, False, of_tasks, of_tasks, num_cpus=0.5, looks=True)
 
 
 def resolve(name: str, *, weights: bool) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,16 +28,17 @@ from model.protocol import (
     AssetText,
     Block,
     Box,
-    DocumentText,
     Evidence,
     FilmText,
     KeyPoint,
     PageInput,
+    PageText,
     Question,
     Reading,
     RgbImage,
     SegmentInput,
     ShotInput,
+    ShotText,
     Summary,
     Usage,
 )
@@ -57,9 +59,27 @@ class NanoReplica:
         return (self._read(segment) for segment in segments if segment is not None)
 
     def _read(self, segment: SegmentInput) -> Reading:
-        if isinstance(segment, ShotInput):
-            raise NotImplementedError("shots")
-        return self._read_page(segment)
+        return self._read_shot(segment) if isinstance(segment, ShotInput) else self._read_page(segment)
+
+    def _read_shot(self, shot: ShotInput) -> Reading:
+        """Each frame as a page; a text that several frames show is one block. The model cannot say what it sees."""
+        begun = time.perf_counter()
+        blocks: dict[str, Block] = {}
+        flags: set[str] = set()
+        used = Usage()
+        for frame in shot.frames:
+            page = self._read_page(PageInput(1, shot.width_px, shot.height_px, frame.image, None))
+            used = Usage(used.input_tokens + page.usage.input_tokens, used.output_tokens + page.usage.output_tokens)
+            flags.update(page.flags)
+            for block in page.blocks:
+                known = blocks.get(block.text, replace(block, start_s=frame.time_s))
+                blocks[block.text] = replace(known, end_s=frame.time_s)
+        usage = _timed(used, begun)
+        text = "\n\n".join(blocks)
+        if not text:
+            return Reading("", "none", flags=("blank",), usage=usage)
+        cut_off = ("cut_off",) if "cut_off" in flags else ()
+        return Reading(text, "model", tuple(blocks.values()), language=language_of(text), flags=cut_off, usage=usage)
 
     def _read_page(self, page: PageInput) -> Reading:
         begun = time.perf_counter()
@@ -69,48 +89,32 @@ class NanoReplica:
         return self._reading(lines, completions, time.perf_counter() - begun)
 
     def summarize(self, asset: AssetText) -> Summary:
-        if isinstance(asset, FilmText):
-            raise NotImplementedError("films")
-        return self._summarize_document(asset)
-
-    def _summarize_document(self, document: DocumentText) -> Summary:
-        """How many lines the model counts on each page, and each page's first line."""
+        """How many lines the model counts on each page or in each shot, and the first line of each."""
         begun = time.perf_counter()
-        counts = {}
+        counts: list[int] = []
+        points: list[KeyPoint] = []
         used = Usage()
-        for page in document.pages:
-            requests = [
-                self._request(cut.image, NANO_COUNT, 4) for cut in cut_page(_picture(document, page.page_number)).cuts
-            ]
+        for view in _views(asset):
+            requests = [self._request(cut.image, NANO_COUNT, 4) for cut in view.lines.cuts]
             completions = complete_in_order(self.engine, requests)
             said = [self._conversation.text(completion) for completion in completions]
-            counts[page.page_number] = sum(int(text) for text in said if text.isdecimal())
+            counts.append(sum(int(text) for text in said if text.isdecimal()))
             used = _added(used, completions)
-        points = tuple(
-            KeyPoint(f"{counts[page.page_number]} lines or pieces of lines", (Evidence(first, page.page_number),))
-            for page in document.pages
-            for first in [next((line for line in page.text.splitlines() if line.strip()), "")]
-            if first
-        )
-        lines = sum(counts.values())
-        text = f"{len(document.pages)} pages with {lines} lines or pieces of lines, as the model counts them."
-        return Summary(text, "abstractive", points, usage=_timed(used, begun))
+            if first := next((line for line in view.text.splitlines() if line.strip()), ""):
+                points.append(KeyPoint(f"{counts[-1]} lines or pieces of lines", (view.evidence(first),)))
+        noun = "shots" if isinstance(asset, FilmText) else "pages"
+        text = f"{len(counts)} {noun} with {sum(counts)} lines or pieces of lines, as the model counts them."
+        return Summary(text, "abstractive", tuple(points), usage=_timed(used, begun))
 
     def answer(self, asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
-        if isinstance(asset, FilmText):
-            raise NotImplementedError("films")
-        return self._answer_document(asset, questions)
-
-    def _answer_document(self, document: DocumentText, questions: Sequence[Question]) -> list[Answer]:
         """Answers "Is "WORD" on the page?" by looking; anything else is not answerable for it."""
         begun = time.perf_counter()
         words = {q.question_id: match["word"] for q in questions if (match := _ASKED_WORD.search(q.text))}
         seen: dict[str, tuple[Evidence, ...]] = dict.fromkeys(words, ())
         used = Usage()
-        for page in document.pages if words else ():
-            lines = cut_page(_picture(document, page.page_number))
-            for place, cut in enumerate(lines.cuts):
-                key = f"{document.asset_id}:{page.page_number}:{place}"
+        for number, view in enumerate(_views(asset) if words else ()):
+            for place, cut in enumerate(view.lines.cuts):
+                key = f"{asset.asset_id}:{number}:{place}"
                 requests = [
                     self._request(cut.image, NANO_PRESENCE.format(word=word), 24, key) for word in words.values()
                 ]
@@ -120,7 +124,7 @@ class NanoReplica:
                     found = _FOUND.match(self._conversation.text(completion))
                     if found:
                         line = min(cut.first + int(found[1]) - 1, cut.last)
-                        seen[id_] += (Evidence(words[id_], page.page_number, bbox=lines.boxes[line]),)
+                        seen[id_] += (view.evidence(words[id_], view.lines.boxes[line]),)
         share = _timed(used, begun)
         return [
             Answer(
@@ -180,9 +184,32 @@ def _paragraphs(texts: list[str], sure: list[float], lines: LinesOfPage) -> Iter
             yield Block("text", text, box, min(sure[first:end]))
 
 
-def _picture(document: DocumentText, page_number: int) -> RgbImage:
-    assert document.pictures is not None
-    return document.pictures(page_number)
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the model looks at: a page, or the middle frame of a shot."""
+
+    segment: PageText | ShotText
+    lines: LinesOfPage
+
+    @property
+    def text(self) -> str:
+        return self.segment.text
+
+    def evidence(self, quote: str, bbox: Box | None = None) -> Evidence:
+        if isinstance(self.segment, PageText):
+            return Evidence(quote, self.segment.page_number, bbox=bbox)
+        return Evidence(quote, start_s=self.segment.start_s, end_s=self.segment.end_s, bbox=bbox)
+
+
+def _views(asset: AssetText) -> Iterator[_View]:
+    assert asset.pictures is not None
+    if isinstance(asset, FilmText):
+        for shot in asset.shots:
+            if shot.frame_times:
+                yield _View(shot, cut_page(asset.pictures(shot.frame_times[len(shot.frame_times) // 2])))
+        return
+    for page in asset.pages:
+        yield _View(page, cut_page(asset.pictures(page.page_number)))
 
 
 def _added(usage: Usage, completions: Sequence[Completion]) -> Usage:

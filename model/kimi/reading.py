@@ -24,7 +24,7 @@ from model.kimi.prompts import READ
 from model.kimi.structured import TruncatedThoughtError
 from model.language import language_of
 from model.page_images import is_blank, turned
-from model.protocol import Block, PageInput, Reading, SegmentInput, ShotInput, Usage
+from model.protocol import Block, PageInput, Reading, Usage
 
 if TYPE_CHECKING:
     from model.kimi.conversation import Conversation, Prompt  # with it comes torch, which a reader does not need
@@ -55,7 +55,7 @@ class _Try:
 class _Pages:
     """One call's pages: those to come, those held in order, and of these the ones in preparation and in the engine."""
 
-    coming: Iterator[SegmentInput | None]
+    coming: Iterator[PageInput | None]
     ended: bool = False
     held: deque[_Try] = field(default_factory=deque)
     preparing: deque[tuple[_Try, Future[Prompt | None]]] = field(default_factory=deque)
@@ -70,7 +70,7 @@ class Reader:
         self._number = 0
         self._threads = ThreadPoolExecutor(PREPARERS, thread_name_prefix="prompt")
 
-    def read(self, pages: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
         """One reading a page, in order; what is wrong with a page alone stands in its place."""
         reading = _Pages(iter(pages))
         since = time.perf_counter()
@@ -104,8 +104,6 @@ class Reader:
                 break
             if page is None:
                 break
-            if isinstance(page, ShotInput):
-                raise NotImplementedError("shots")
             attempt = _Try(page, self._sampling)
             reading.held.append(attempt)
             self._prepare(reading, attempt)

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,15 +35,20 @@ START_SECONDS = 30.0
 TRIES = 2
 TRIES_IF_KILLED = 5  # SIGKILL comes from outside, from an operator or a kernel short of memory: seldom the page's fault
 REQUESTS_PER_CHILD = 5_000
+FILES_TIMED = 64
 PROJECT = str(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What a child may use: bytes of memory, and seconds for one page (or for one look into a file)."""
+    """What a child may use: bytes of memory, seconds for one page (or one look into a file), seconds for one file.
+
+    ``seconds_per_file`` counts what one actor spends on decoding a file's pages.
+    """
 
     memory_bytes: int = 2 << 30
     seconds_per_page: float = 60.0
+    seconds_per_file: float = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class DecodeChildren:
 
     def __init__(self, workers: int, limits: ChildLimits, passwords: tuple[str, ...] = ()) -> None:
         self._limits = limits
+        self._spent: OrderedDict[str, float] = OrderedDict()  # seconds, of the files last decoded
         self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
         self._children = [_Child(limits, passwords) for _ in range(workers)]
         for child in self._children:
@@ -100,7 +107,7 @@ class DecodeChildren:
         def request(numbers: Sequence[int], *, promptly: bool) -> DecodeRequest:
             return DecodeRequest(path, name, kind, tuple(numbers), settings, promptly)
 
-        return self._decode(range(first, last + 1), request, f"{name} page")
+        return self._decode(range(first, last + 1), request, name, "page")
 
     def decode_shots(
         self, path: Path, shots: Sequence[Shot], settings: DecodeSettings, name: str
@@ -116,17 +123,19 @@ class DecodeChildren:
             wanted = tuple(by_number[number] for number in numbers)
             return DecodeRequest(path, name, "video", (), settings, promptly, wanted)
 
-        return self._decode(list(by_number), request, f"{name} shot", patience=frames)
+        return self._decode(list(by_number), request, name, "shot", patience=frames)
 
     def _decode(
-        self, numbers: Sequence[int], request: Callable[..., DecodeRequest], what: str, patience: float = 1
+        self, numbers: Sequence[int], request: Callable[..., DecodeRequest], name: str, what: str, patience: float = 1
     ) -> list[Any]:
         answers: list[Any] = []
         tries = deaths = 0
         while len(answers) < len(numbers):
             begun = len(answers)
+            if self._spent.get(name, 0.0) > self._limits.seconds_per_file:
+                return answers + self._out_of_time(f"{name} {what}", numbers[begun:])
             asked = numbers[begun : begun + 1] if tries else numbers[begun:]  # after a death, that one alone
-            with self._borrow() as child:
+            with self._borrow() as child, self._timed(name):
                 try:
                     for answer in child.ask(request(asked, promptly=deaths > 0), len(asked), patience=patience):
                         answers.append(answer)
@@ -136,7 +145,7 @@ class DecodeChildren:
                     tries = tries + 1 if len(answers) == begun else 1
                     if tries >= death.tries:
                         number = numbers[len(answers)]
-                        message = f"{what} {number}: decoding it {death.how}, {tries} times; it is left out"
+                        message = f"{name} {what} {number}: decoding it {death.how}, {tries} times; it is left out"
                         answers.append(FailedPage(number, Failure(death.reason, message)))
                         tries = 0
         return answers
@@ -157,6 +166,30 @@ class DecodeChildren:
                         break
         *features, end = answers
         return ScannedSpan(join_features(features), end)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent[name] = self._spent.pop(name, 0.0) + time.monotonic() - begun
+            if len(self._spent) > FILES_TIMED:
+                self._spent.popitem(last=False)
+
+    def _out_of_time(self, what: str, numbers: Sequence[int]) -> list[FailedPage]:
+        seconds = self._limits.seconds_per_file
+        return [
+            FailedPage(
+                number,
+                Failure(
+                    Reason.DECODE_TIMEOUT,
+                    f"{what} {number}: decoding this file has taken more than {seconds:g} s; the rest of it is left "
+                    "out. Raise --seconds-per-file if it is worth that",
+                ),
+            )
+            for number in numbers
+        ]
 
     def call(self, function: Any, argument: Any = None) -> Any:
         """Run an importable function in a child. Raises ChildDiedError."""

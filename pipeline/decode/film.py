@@ -32,7 +32,7 @@ class FilmIndex:
     """When a film's frames are shown. ``stamps`` and ``keys`` count ticks of ``time_base``, both ascending.
 
     ``end_s`` is the end of the last frame, ``declared_s`` the end that the header promises. ``torn`` says that the
-    film breaks off before that.
+    film breaks off before that, ``open_gop`` that frames shown before a key frame are decoded after it.
     """
 
     stamps: NDArray[np.int64]
@@ -42,6 +42,7 @@ class FilmIndex:
     end_s: float
     declared_s: float | None
     torn: bool
+    open_gop: bool
 
     def seconds(self, stamp: int) -> float:
         return (stamp - self.origin) * self.time_base.numerator / self.time_base.denominator
@@ -155,7 +156,7 @@ class Film:
         except FILM_ERRORS as error:
             raise Failure(
                 Reason.DAMAGED_FILE,
-                f"{self.name}: it does not open as a film ({error}); get another copy",
+                f"{self.name}: it does not open as a film ({reason_words(error)}); get another copy",
             ) from error
         self._stream = picture_stream(self._container, self.name)
         self._stream.thread_count = 1
@@ -163,7 +164,7 @@ class Film:
     def _read_index(self) -> FilmIndex:
         stamps, keys = array("q"), array("q")
         wanted, base = self._stream.index, self._stream.time_base
-        end, all_end, broken = 0, 0.0, False
+        end, all_end, broken, leading = 0, 0.0, False, False
         try:
             for packet in self._container.demux():
                 stamp = packet.pts if packet.pts is not None else packet.dts
@@ -175,15 +176,24 @@ class Film:
                     continue
                 end = max(end, after)
                 broken = bool(packet.is_corrupt)  # the last one's word counts
+                leading = leading or (bool(keys) and stamp < keys[-1])
                 stamps.append(stamp)
                 if packet.is_keyframe:
                     keys.append(stamp)
         except FILM_ERRORS:
             broken = True
-        return self._index(stamps, keys, base, end, all_end, broken=broken)
+        return self._index(stamps, keys, base, end, all_end, broken=broken, open_gop=leading)
 
     def _index(
-        self, stamps: array[int], keys: array[int], base: Fraction, end: int, all_end: float, *, broken: bool
+        self,
+        stamps: array[int],
+        keys: array[int],
+        base: Fraction,
+        end: int,
+        all_end: float,
+        *,
+        broken: bool,
+        open_gop: bool,
     ) -> FilmIndex:
         times = np.unique(np.frombuffer(stamps, np.int64)) if stamps else np.empty(0, np.int64)
         starts = self._container.start_time or 0
@@ -204,6 +214,7 @@ class Film:
             float((end - origin) * base),
             declared,
             torn,
+            open_gop,
         )
 
 
@@ -217,6 +228,8 @@ def picture_stream(container: Any, name: str) -> Any:
         stream = container.streams.best("video")
     except FILM_ERRORS as error:
         raise Failure(Reason.UNSUPPORTED_CODEC, f"{name}: its video stream cannot be decoded ({error})") from error
+    if not len(container.streams):
+        raise Failure(Reason.DAMAGED_FILE, f"{name}: it is torn in its header; get another copy")
     if stream is None or stream.disposition & stream.disposition.attached_pic:
         if any(other.type == "video" and not _is_cover(other) for other in container.streams):
             raise Failure(Reason.UNSUPPORTED_CODEC, f"{name}: nothing here decodes its video stream; convert it")
@@ -227,6 +240,11 @@ def picture_stream(container: Any, name: str) -> Any:
     if stream.codec_context.codec_tag in ("encv", "drmi"):
         raise Failure(Reason.PROTECTED, f"{name}: its frames are encrypted; get a copy without copy protection")
     return stream
+
+
+def reason_words(error: Exception) -> str:
+    """FFmpeg's own words, without the path that it knows the file by."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _is_cover(stream: Any) -> bool:

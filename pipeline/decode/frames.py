@@ -1,4 +1,7 @@
-"""A shot's chosen frames at their own resolution, upright: by decord, or by PyAV where decord does not read the film.
+"""A shot's chosen frames at their own resolution, upright: by decord, or by PyAV where decord does not read them right.
+
+decord gives other frames than those asked for in transport streams and where groups of pictures are open, and broken
+lines where the film is turned; a look at two key frames by both guards against what is not known.
 
 Both go through a shot forwards and seek only where a key frame lies between: the cheaper way is theirs to know, and
 ours to allow by asking in order. One frame at a time is asked for, since decord holds a whole batch twice; memory is
@@ -18,7 +21,7 @@ import numpy as np
 from decord._ffi.base import DECORDError
 
 from model.protocol import Frame, RgbImage
-from pipeline.decode.film import Film
+from pipeline.decode.film import FREE_CLOCKS, Film
 from pipeline.decode.film_probe import clockwise_turn, first_frame
 from pipeline.decode.pages import DecodedShot, DecodeSettings
 from pipeline.decode.thumbnail import make_thumbnail
@@ -26,6 +29,7 @@ from pipeline.failures import Failure, Reason
 from pipeline.shots import Shot
 
 BY_PYAV = "decoded_by_pyav"
+ALIKE = 6.0  # of 255, on average: ten-bit colours come out that different
 DECORD_ERRORS = (DECORDError, RuntimeError, AssertionError, StopIteration, ValueError)
 
 decord.logging.set_level(decord.logging.QUIET)
@@ -37,7 +41,7 @@ class FrameReader:
     def __init__(self, path: Path, name: str) -> None:
         self.film = Film(path, name)
         self._turn = clockwise_turn(first_frame(self.film))
-        self._decord = None if self._turn else _open_decord(path, len(self.film.index.stamps))
+        self._decord = None if self._turn else _open_decord(self.film)
 
     def close(self) -> None:
         self.film.close()
@@ -125,13 +129,34 @@ def groups_by_key(numbers: Sequence[int], stamps: Any, keys: Any) -> Iterator[tu
         yield served, group
 
 
-def _open_decord(path: Path, frames: int) -> Any:
-    """decord's reader; None where it does not open the film, or counts other frames than its packets tell."""
+def _open_decord(film: Film) -> Any:
+    """decord's reader; None where it does not open the film, or gives other frames than are asked for."""
+    index = film.index
+    if index.open_gop or film.container.format.name in FREE_CLOCKS:
+        return None
     try:
-        reader = decord.VideoReader(str(path), num_threads=1)
+        reader = decord.VideoReader(str(film.path), num_threads=1)
+        if len(reader) == len(index.stamps) and all(_agrees(reader, film, key) for key in _probes(film)):
+            return reader
     except DECORD_ERRORS:
         return None
-    return reader if len(reader) == frames else None
+    return None
+
+
+def _probes(film: Film) -> list[int | None]:
+    """The film's start, and a key frame in its middle where there is one."""
+    keys = film.index.keys
+    return [None] if len(keys) < 2 else [None, int(keys[len(keys) // 2])]
+
+
+def _agrees(reader: Any, film: Film, key: int | None) -> bool:
+    stamp, frame = next(film.frames(key), (None, None))
+    if frame is None or stamp is None:
+        return False
+    reader.seek_accurate(int(np.searchsorted(film.index.stamps, stamp)))
+    theirs = reader.next().asnumpy()
+    ours = frame.to_ndarray(format="rgb24")
+    return ours.shape == theirs.shape and bool(np.abs(ours.astype(np.int16) - theirs).mean() < ALIKE)
 
 
 def _upright(image: RgbImage, clockwise: int, max_pixels: int) -> RgbImage:

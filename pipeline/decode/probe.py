@@ -114,6 +114,11 @@ def open_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> pymupdf.Docum
         document.close()
         tried = f"none of the {len(passwords)} passwords opens it" if passwords else "it needs a password"
         raise Failure(Reason.PASSWORD_REQUIRED, f"{name}: {tried}; put its password into --password-file")
+    try:
+        _mend_count(document)
+    except PDF_ERRORS as error:
+        document.close()
+        raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
     return document
 
 
@@ -132,6 +137,18 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
         if count > MAX_PAGES:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims {count} pages; the page tree is damaged")
         return Probe("pdf", count, title=clean_title((document.metadata or {}).get("title")))
+
+
+def _mend_count(document: pymupdf.Document) -> None:
+    """Where a file claims more pages than it has objects, MuPDF gives none of them: claim those that there are."""
+    try:
+        document.page_count  # noqa: B018  it is counted here
+    except PDF_ERRORS:
+        objects = range(1, document.xref_length())
+        pages = sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in objects)
+        kind, root = document.xref_get_key(document.pdf_catalog(), "Pages")
+        if kind == "xref" and pages:
+            document.xref_set_key(int(root.split()[0]), "Count", str(pages))
 
 
 def _probe_image(path: Path, name: str) -> Probe:

@@ -3,16 +3,15 @@
 Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers page by page on
 what was its standard output. Pages that take a millisecond are answered several at a time, since each answer wakes the
 parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
-parent, dumps no core, cannot grow past its memory limit, and imports neither Ray nor torch. Starts in half a second.
+parent, cannot grow past its memory limit, has no network where the kernel allows that (``cage``), and imports neither
+Ray nor torch. Starts in half a second.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import resource
-import signal
 import struct
 import sys
 import time
@@ -22,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.decode import cage
+
 HEADER = struct.Struct("<Q")
 ANSWER_SECONDS = 0.05
 ANSWER_BYTES = 1 << 20
 OPEN_DOCUMENTS = 2
 SHRINK_PAGES = 64  # MuPDF keeps fonts and pictures: emptied at each request it is slow, never emptied it grows
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ def write_frame(stream: BinaryIO, message: Any, *, flush: bool = True) -> None:
 
 def main() -> None:
     """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cage.enter()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=ANSWER_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
     requests = sys.stdin.buffer

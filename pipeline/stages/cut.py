@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren, ScannedSpan
 from pipeline.failures import Failure, Reason
 from pipeline.features import NO_FRAMES
@@ -49,6 +50,7 @@ class CutJob:
     max_file_bytes: int
     limits: ChildLimits
     passwords: tuple[str, ...]
+    stop: StopSign | None = None
 
 
 class CutActor:
@@ -66,6 +68,8 @@ class CutActor:
         result = UnitResult(done=1)
         begun = time.perf_counter()
         try:
+            if self._job.stop is not None and self._job.stop.is_up():
+                return UnitResult(postponed=1)
             self._cut(row, Span(row["asset_id"], row["number"], row["count"], self._job.seconds_per_unit))
         except Failure as failure:  # the file cannot be had: no verdict on the film, it is tried again by the next run
             result.done, result.failed = 0, 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import Kind
 from pipeline.decode.probe import Probe
@@ -36,6 +37,7 @@ class IdentifyJob:
     limits: ChildLimits
     passwords: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    stop: StopSign | None = None
 
 
 class IdentifyActor:
@@ -45,39 +47,65 @@ class IdentifyActor:
         self._children = DecodeChildren(1, job.limits, job.passwords)
 
     def __call__(self, files: pa.Table) -> pa.Table:
-        """Identify and commit one batch of listed files (uri, etag, size, modified_at). Never raises."""
+        """Identify and commit one batch of listed files (uri, etag, size, modified_at). Never raises.
+
+        Ray gives a batch again only where its worker died: then each file is looked into and committed alone, behind
+        a marker of its own, so that the one that kills workers is found and its neighbours are not blamed.
+        """
         sources = [SourceFile(**row) for row in files.to_pylist()]
-        key = digest([part for source in sources for part in (source.uri, source.etag)])
         result = UnitResult()
         try:
-            if not self._job.work.store.exists(self._job.work.path("identify", key)):
-                self._identify(sources, key, result)
-            else:
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed = len(sources)
+            elif self._settled(key := _key(sources)):
                 result.done = len(sources)
+            elif self._attempts.begin(f"identify-{key}") == 1:
+                self._identify(sources, key, result, attempt=1)
+            else:
+                for source in sources:
+                    self._identify_alone(source, result)
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         return results_table([result])
 
-    def _identify(self, sources: list[SourceFile], key: str, result: UnitResult) -> None:
-        give_up = self._attempts.begin(f"identify-{key}") > MAX_ATTEMPTS
+    def _settled(self, key: str) -> bool:
+        return self._job.work.store.exists(self._job.work.path("identify", key))
+
+    def _identify_alone(self, source: SourceFile, result: UnitResult) -> None:
+        key = _key([source])
+        if self._settled(key):
+            result.done += 1
+        else:
+            attempt = 1 + self._attempts.begin(f"identify-{key}")  # the batch's own try was the first
+            self._identify([source], key, result, attempt)
+
+    def _identify(self, sources: list[SourceFile], key: str, result: UnitResult, attempt: int) -> None:
         assets: list[Row] = []
         failures: list[Row] = []
         for source in sources:
             try:
-                if give_up:
+                if attempt > MAX_ATTEMPTS:
                     raise Failure(Reason.WORKER_DIED, f"{source.uri}: its worker died {MAX_ATTEMPTS} times; run again")
                 spooled, probe = self._look(source)
             except Failure as failure:
                 assets.append(_asset_row(source, None, None, failure.reason, self._job.run_id))
                 failures.append(
-                    failure_row(uri=source.uri, asset_id=None, stage="plan", failure=failure, run_id=self._job.run_id)
+                    failure_row(
+                        uri=source.uri,
+                        asset_id=None,
+                        stage="plan",
+                        failure=failure,
+                        run_id=self._job.run_id,
+                        attempts=min(attempt, MAX_ATTEMPTS),
+                    )
                 )
             else:
                 assets.append(_asset_row(source, spooled, probe, None, self._job.run_id))
         if failures:
             self._job.work.commit("failures/plan", key, "failures", failures)
         self._job.work.commit("identify", key, "assets", assets)
-        result.done, result.failed = len(assets) - len(failures), len(failures)
+        result.done += len(assets) - len(failures)
+        result.failed += len(failures)
 
     def _look(self, source: SourceFile) -> tuple[Spooled, Probe]:
         spooled = spool(source, Path(self._job.spool_folder), self._job.max_file_bytes)
@@ -87,6 +115,10 @@ class IdentifyActor:
             message = f"{source.uri}: its content is a {probe.kind}, whatever its name says; rename it for {job}"
             raise Failure(Reason.TYPE_MISMATCH, message)
         return spooled, probe
+
+
+def _key(sources: list[SourceFile]) -> str:
+    return digest([part for source in sources for part in (source.uri, source.etag)])
 
 
 def _asset_row(

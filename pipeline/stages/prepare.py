@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from model.load import ModelChoice
+from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.pages import DecodedSegment, DecodeSettings, FailedPage
 from pipeline.failures import Failure, Reason
@@ -43,12 +44,14 @@ class ReadJob:
     passwords: tuple[str, ...]
     seconds_per_read: float
     cut_recipe: str | None = None  # of films
+    stop: StopSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A unit decoded. ``pages`` (or shots) is None where it is settled already, or where ``error`` says why not.
 
+    ``postponed``: it was not taken up, since the run is to stop; ``pages`` is None then, too.
     ``alone``: nothing else may be in the replica's hands while it reads this unit.
     """
 
@@ -58,6 +61,7 @@ class Prepared:
     attempt: int = 1
     alone: bool = False
     error: str | None = None
+    postponed: bool = False
 
 
 class Coming:
@@ -101,6 +105,8 @@ class Preparation:
         """The units of a block, in order. Never raises: what cannot be had is told in its place."""
         units = [(row, unit_of(row, self._job.provenance.recipe_id)) for row in rows]
         try:
+            if self._stopping():
+                return Coming(_done(Prepared(row, unit, None, postponed=True)) for row, unit in units)
             tries = self._attempts.begin(f"block-{digest([unit.key for _, unit in units])}")
         except OSError as error:
             words = _words(error)
@@ -119,6 +125,8 @@ class Preparation:
         try:
             if self._job.work.is_settled(unit):
                 return Prepared(row, unit, None, alone=True)
+            if self._stopping():
+                return Prepared(row, unit, None, alone=True, postponed=True)
             attempt = 1 + self._attempts.begin(unit.key)  # the block's own try was the first
         except OSError as error:
             return Prepared(row, unit, None, alone=True, error=_words(error))
@@ -133,6 +141,8 @@ class Preparation:
         job = self._job
         pages: Sequence[DecodedSegment | FailedPage]
         try:
+            if self._stopping():
+                return Prepared(row, unit, None, attempt, alone, postponed=True)
             with open_asset(source, row["asset_id"], Path(job.spool_folder), job.max_file_bytes) as path:
                 pages = self._segments(path, row, unit)
         except Failure as failure:
@@ -152,6 +162,9 @@ class Preparation:
             FailedPage(shot.number, Failure(shot.reason, shot.message or "")) for shot in shots if shot.reason
         ]
         return [*self._children.decode_shots(path, whole, settings, row["uri"]), *found]
+
+    def _stopping(self) -> bool:
+        return self._job.stop is not None and self._job.stop.is_up()
 
 
 def _done(prepared: Prepared) -> Future[Prepared]:

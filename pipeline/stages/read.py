@@ -206,7 +206,10 @@ class _Reading:
         result = UnitResult(busy_seconds=elapsed - self._idle, idle_seconds=self._idle, output_error=prepared.error)
         self._since, self._idle = time.perf_counter(), 0.0
         if prepared.pages is None:
-            result.done = 0 if prepared.error else prepared.unit.pages
+            if prepared.postponed:
+                result.postponed = prepared.unit.pages
+            elif not prepared.error:
+                result.done = prepared.unit.pages
         else:
             self._commit(unit, prepared.pages, result)
         self._metrics.add(result)

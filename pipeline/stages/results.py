@@ -12,6 +12,8 @@ RESULTS = pa.schema(
     [
         ("done", pa.int64()),
         ("failed", pa.int64()),
+        ("postponed", pa.int64()),
+        ("postponed_summaries", pa.int64()),
         ("input_tokens", pa.int64()),
         ("output_tokens", pa.int64()),
         ("busy_seconds", pa.float64()),
@@ -24,10 +26,16 @@ RESULTS = pa.schema(
 
 @dataclass(slots=True)
 class UnitResult:
-    """Counts of one unit. ``output_error`` is set where the output could not be written: nothing of it is committed."""
+    """Counts of one unit. ``output_error`` is set where the output could not be written: nothing of it is committed.
+
+    ``postponed`` counts what was not taken up, since the run's budget is spent; ``postponed_summaries`` of it are
+    summaries.
+    """
 
     done: int = 0
     failed: int = 0
+    postponed: int = 0
+    postponed_summaries: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     busy_seconds: float = 0.0
@@ -39,6 +47,8 @@ class UnitResult:
         """Take another unit's counts in; of several errors the first is kept."""
         self.done += other.done
         self.failed += other.failed
+        self.postponed += other.postponed
+        self.postponed_summaries += other.postponed_summaries
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.busy_seconds += other.busy_seconds

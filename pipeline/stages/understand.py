@@ -1,28 +1,29 @@
-"""The understand stage: documents whose pages are all settled are summarised and asked, one document at a time.
+"""The understand stage: documents and films whose segments are all settled are summarised and asked, one by one.
 
 It reads committed segments, never a file again, and may be run anew with other questions. Every piece of evidence is
-looked up in the page it names before it is committed. Memory is that of one document's text.
+looked up in the page or the seconds it names before it is committed. Memory is that of one document's text.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.load import ModelChoice, load_replica
-from model.protocol import Answer, DocumentText, Evidence, PagePictures, PageText, Question, RgbImage, Usage
-from pipeline.evidence import verify
+from model.protocol import Answer, AssetText, DocumentText, Evidence, FilmText, Question, RgbImage, Usage
+from pipeline.budget import StopSign
+from pipeline.evidence import verify, verify_in_film
 from pipeline.failures import Failure, Reason
 from pipeline.metrics import ReplicaMetrics
-from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, summary_row
-from pipeline.stages.pictures import PictureAccess, Pictures
+from pipeline.rows import Provenance, Row, answer_row, failure_row, page_text, shot_text, summary_row
+from pipeline.stages.pictures import DocumentPictures, FilmPictures, PictureAccess, Pictures
 from pipeline.stages.results import UnitResult, results_table
 from pipeline.watchdog import deadline
 from pipeline.work import MAX_ATTEMPTS, Attempts, WorkArea, asset_key
@@ -36,12 +37,17 @@ DOCUMENTS = pa.schema(
         ("size", pa.int64()),
         ("kind", pa.string()),
         ("title", pa.string()),
+        ("duration_s", pa.float64()),
         ("segment_files", pa.list_(pa.string())),
         ("summary_wanted", pa.bool_()),
         ("questions", pa.list_(QUESTION)),
     ]
 )
 _COLUMNS = ["segment", "text", "blocks", "language", "width_px", "height_px", "rotation"]
+_SHOT_COLUMNS = ["segment", "start_s", "end_s", "text", "blocks", "caption", "language", "frame_times"]
+
+Lookup = Callable[[Evidence], Evidence]
+Pictured = TypeVar("Pictured", DocumentPictures, FilmPictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class UnderstandJob:
     provenance: Provenance
     seconds_per_task: float
     pictures: PictureAccess | None = None
+    stop: StopSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +88,18 @@ class UnderstandActor:
         result = UnitResult()
         begun = time.perf_counter()
         try:
-            document = load_document(self._job.work, row, self._job.read_recipe_id)
-            pages = {page.page_number: page for page in document.pages}
+            if self._job.stop is not None and self._job.stop.is_up():
+                result.postponed_summaries = int(row["summary_wanted"])
+                result.postponed = result.postponed_summaries + len(row["questions"])
+                return result
+            asset = load_asset(self._job.work, row, self._job.read_recipe_id)
+            lookup = _lookup(asset)
             result.idle_seconds = time.perf_counter() - begun
-            with self._shown(row, document, pages) as document:
+            with self._shown(row, asset) as asset:
                 if row["summary_wanted"]:
-                    self._summarize(document, pages, result)
+                    self._summarize(asset, lookup, result)
                 if row["questions"]:
-                    self._answer(document, pages, row["questions"], result)
+                    self._answer(asset, lookup, row["questions"], result)
         except OSError as error:
             result.output_error = f"{type(error).__name__}: {error}"
         result.busy_seconds = time.perf_counter() - begun - result.idle_seconds
@@ -96,21 +107,18 @@ class UnderstandActor:
         return result
 
     @contextmanager
-    def _shown(
-        self, row: dict[str, Any], document: DocumentText, pages: Mapping[int, PageText]
-    ) -> Iterator[DocumentText]:
-        """The document with its pages' pictures, where the replica looks; a file that is gone fails when looked at."""
+    def _shown(self, row: dict[str, Any], asset: AssetText) -> Iterator[AssetText]:
+        """The asset with its pictures, where the replica looks; a file that is gone fails when looked at."""
         if self._pictures is None:
-            yield document
+            yield asset
             return
         with ExitStack() as stack:
-            try:
-                pictures: PagePictures = stack.enter_context(self._pictures.of(row, pages))
-            except Failure as failure:
-                pictures = _Gone(failure)
-            yield replace(document, pictures=pictures)
+            if isinstance(asset, FilmText):
+                yield replace(asset, pictures=_entered(stack, self._pictures.of_film(row)))
+            else:
+                yield replace(asset, pictures=_entered(stack, self._pictures.of_document(row, asset.pages)))
 
-    def _summarize(self, document: DocumentText, pages: Mapping[int, PageText], result: UnitResult) -> None:
+    def _summarize(self, document: AssetText, lookup: Lookup, result: UnitResult) -> None:
         recipe = self._job.provenance.recipe_id
         key = asset_key([recipe], document.asset_id)
         if self._job.work.store.exists(self._job.work.path("summaries", key)):
@@ -124,14 +132,12 @@ class UnderstandActor:
         except Exception as error:  # noqa: BLE001  any model may raise anything; it becomes a failure row
             self._fail(document, "summarize", key, [_GivenUp(None, recipe, error)], attempt, result)
             return
-        points = tuple(replace(point, evidence=_verified(point.evidence, pages)) for point in summary.key_points)
+        points = tuple(replace(point, evidence=tuple(map(lookup, point.evidence))) for point in summary.key_points)
         row = summary_row(document.asset_id, replace(summary, key_points=points), self._job.provenance)
         self._job.work.commit("summaries", key, "summaries", [row])
         _count(result, [summary.usage])
 
-    def _answer(
-        self, document: DocumentText, pages: Mapping[int, PageText], asked: Sequence[dict[str, str]], result: UnitResult
-    ) -> None:
+    def _answer(self, document: AssetText, lookup: Lookup, asked: Sequence[dict[str, str]], result: UnitResult) -> None:
         key = asset_key([item["recipe_id"] for item in asked], document.asset_id)
         if self._job.work.store.exists(self._job.work.path("answers", key)):
             result.done += len(asked)
@@ -145,7 +151,7 @@ class UnderstandActor:
             if isinstance(answer, Exception):
                 given_up.append(_GivenUp(question.question_id, item["recipe_id"], answer))
                 continue
-            shown = replace(answer, evidence=_verified(answer.evidence, pages))
+            shown = replace(answer, evidence=tuple(map(lookup, answer.evidence)))
             provenance = replace(self._job.provenance, recipe_id=item["recipe_id"])
             rows.append(answer_row(document.asset_id, question, shown, provenance))
             usages.append(answer.usage)
@@ -155,7 +161,7 @@ class UnderstandActor:
             self._job.work.commit("answers", key, "answers", rows)
         _count(result, usages)
 
-    def _ask(self, document: DocumentText, questions: Sequence[Question], attempt: int) -> list[Answer | Exception]:
+    def _ask(self, document: AssetText, questions: Sequence[Question], attempt: int) -> list[Answer | Exception]:
         """One answer a question. Where the replica stumbles over several questions, each is asked alone."""
         try:
             _refuse_deadly(attempt, document.uri)
@@ -168,7 +174,7 @@ class UnderstandActor:
 
     def _fail(
         self,
-        document: DocumentText,
+        document: AssetText,
         stage: str,
         key: str,
         given_up: Sequence[_GivenUp],
@@ -195,16 +201,22 @@ class UnderstandActor:
         result.failed += len(rows)
 
 
-def load_document(work: WorkArea, row: Mapping[str, Any], recipe_id: str) -> DocumentText:
-    """The committed pages of one asset under one recipe, in order, from the files that may hold them."""
+def load_asset(work: WorkArea, row: Mapping[str, Any], recipe_id: str) -> AssetText:
+    """The committed pages or shots of one asset under one recipe, in order, from the files that may hold them."""
+    if row["kind"] == "video":
+        shots = sorted(map(shot_text, _segments(work, row, recipe_id, _SHOT_COLUMNS)), key=lambda s: s.shot_number)
+        return FilmText(row["asset_id"], row["uri"], row["title"], row["duration_s"], tuple(shots))
+    pages = sorted(map(page_text, _segments(work, row, recipe_id, _COLUMNS)), key=lambda page: page.page_number)
+    return DocumentText(row["asset_id"], row["uri"], row["title"], tuple(pages))
+
+
+def _segments(work: WorkArea, row: Mapping[str, Any], recipe_id: str, columns: list[str]) -> Iterator[Row]:
     condition = (pc.field("asset_id") == row["asset_id"]) & (pc.field("recipe_id") == recipe_id)
-    pages: list[PageText] = []
     for path in row["segment_files"]:
         with work.store.filesystem.open(work.store.full(path), "rb") as stream:
-            table = pq.read_table(stream, columns=_COLUMNS, filters=condition)
-        pages.extend(page_text(segment) for batch in table.to_batches() for segment in batch.to_pylist())
-    pages.sort(key=lambda page: page.page_number)
-    return DocumentText(row["asset_id"], row["uri"], row["title"], tuple(pages))
+            table = pq.read_table(stream, columns=columns, filters=condition)
+        for batch in table.to_batches():
+            yield from batch.to_pylist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +225,24 @@ class _Gone:
 
     failure: Failure
 
-    def __call__(self, page_number: int) -> RgbImage:
+    def __call__(self, page_or_time: float, /) -> RgbImage:
         raise self.failure
 
 
-def _verified(evidence: Sequence[Evidence], pages: Mapping[int, PageText]) -> tuple[Evidence, ...]:
-    return tuple(verify(item, pages) for item in evidence)
+def _entered(stack: ExitStack, opening: AbstractContextManager[Pictured]) -> Pictured | _Gone:
+    try:
+        return stack.enter_context(opening)
+    except Failure as failure:
+        return _Gone(failure)
+
+
+def _lookup(asset: AssetText) -> Lookup:
+    """Verifies evidence in the asset's own text."""
+    if isinstance(asset, FilmText):
+        shots = asset.shots
+        return lambda evidence: verify_in_film(evidence, shots)
+    pages = {page.page_number: page for page in asset.pages}
+    return lambda evidence: verify(evidence, pages)
 
 
 def _refuse_deadly(attempt: int, uri: str) -> None:

@@ -16,7 +16,18 @@ from model.kimi.description import NANO_FOLDER as FOLDER
 from model.kimi.nano import NanoReplica
 from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLTokenizer
 from model.kimi_vl.checkpoint import load
-from model.protocol import DocumentText, PageInput, PageText, Question, RgbImage
+from model.protocol import (
+    DocumentText,
+    FilmText,
+    Frame,
+    PageInput,
+    PageText,
+    Question,
+    Reading,
+    RgbImage,
+    ShotInput,
+    ShotText,
+)
 
 LETTER = ("The meadow below the weir is let", "from the first of April each year.", "The rent is paid in two parts.")
 
@@ -121,6 +132,22 @@ def test_the_replica_answers_by_looking_and_shares_what_it_saw(replica: NanoRepl
     assert replica.engine.counters.images_encoded == before + 1  # one picture of three lines, two questions
     summary = replica.summarize(document)
     assert "1 pages with" in summary.text
+
+
+def test_the_replica_reads_what_stands_in_a_shot_and_leaves_the_caption_empty(replica: NanoReplica) -> None:
+    image = printed(LETTER)
+    frames = (Frame(2.0, image), Frame(3.0, np.full_like(image, 255)), Frame(4.0, image))
+    [reading] = replica.read([ShotInput(1, 2.0, 5.0, 840, 400, frames)])
+    assert isinstance(reading, Reading)
+    words = " ".join(LETTER).split()
+    assert sum(word in reading.text.split() for word in words) >= 0.8 * len(words)
+    assert (reading.caption, reading.flags) == (None, ())
+    assert {(block.start_s, block.end_s) for block in reading.blocks} == {(2.0, 4.0)}
+    shot = ShotText(1, 2.0, 5.0, reading.text, reading.blocks, frame_times=(2.0, 3.0, 4.0))
+    film = FilmText("film", "a.mp4", None, 5.0, (shot,), lambda time_s: image)
+    [rent] = replica.answer(film, [Question("rent", 'Is "rent" on the page?')])
+    assert (rent.evidence[0].page_number, rent.evidence[0].start_s, rent.evidence[0].end_s) == (None, 2.0, 5.0)
+    assert "1 shots with" in replica.summarize(film).text
 
 
 def test_the_checkpoint_has_the_published_layout() -> None:

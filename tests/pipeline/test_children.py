@@ -78,6 +78,11 @@ def test_a_killed_child_costs_nothing(children: DecodeChildren, tmp_path: Path, 
     assert [page.page_number for page in pages if isinstance(page, DecodedPage)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.guarantee(
+    fault="decode child killed",
+    moment="read",
+    outcome="a page that crashes the decoder twice fails alone",
+)
 def test_a_page_that_crashes_the_decoder_costs_that_page(tmp_path: Path, make_pdf: Any, monkeypatch: Any) -> None:
     # The child imports a stand-in for the page decoder that dies on page 3, through its PYTHONPATH.
     stand_in = tmp_path / "site"
@@ -132,7 +137,7 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
     ("name", "content", "reason"),
     [
         ("page.pdf", b"<html><body>not a PDF</body></html>", Reason.TYPE_MISMATCH),
-        ("film.pdf", b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100, Reason.TYPE_MISMATCH),
+        ("film.pdf", b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100, Reason.DAMAGED_FILE),
         ("torn.pdf", b"%PDF-1.7\n1 0 obj\n<</Type/Catalog", Reason.DAMAGED_FILE),
         ("torn.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Reason.DAMAGED_FILE),
     ],

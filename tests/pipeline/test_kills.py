@@ -70,6 +70,21 @@ def rows(output: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.guarantee(
+    fault="driver killed",
+    moment="read",
+    outcome="twenty kills of drivers, actors and children over 200 units, then one clean finish: the rows of an undisturbed run",
+)
+@pytest.mark.guarantee(
+    fault="actor killed",
+    moment="read",
+    outcome="as driver killed: the actor starts again, its block is put through again",
+)
+@pytest.mark.guarantee(
+    fault="decode child killed",
+    moment="read",
+    outcome="as driver killed: a fresh child decodes the page again",
+)
 def test_twenty_kills_and_one_clean_finish_give_the_undisturbed_rows(tmp_path: Path, make_pdf: Any) -> None:
     archive = tmp_path / "archive"
     for number in range(DOCUMENTS):

@@ -88,6 +88,11 @@ def test_a_run_elsewhere_that_shows_life_is_left_alone(store: OutputStore) -> No
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+@pytest.mark.guarantee(
+    fault="clock jumps",
+    moment="identify, read, understand, publish",
+    outcome="a dead run's lease ends, a living one's does not, whatever the clocks say",
+)
 def test_a_run_elsewhere_without_life_is_replaced_whatever_the_clock_says(
     store: OutputStore, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
@@ -121,6 +126,11 @@ def test_a_sleeper_whose_place_was_taken_stops(store: OutputStore) -> None:
     assert not leasing._parse(store.read("_lease/000002.json")).released  # type: ignore[union-attr]
 
 
+@pytest.mark.guarantee(
+    fault="two runs at once",
+    moment="identify, read, understand, publish",
+    outcome="the second is refused while the first lives; a killed one's place is taken at once",
+)
 def test_a_killed_driver_of_this_machine_is_replaced_at_once(tmp_path: Path) -> None:
     output = str(tmp_path / "out")
     other = subprocess.Popen(

@@ -32,17 +32,17 @@ def pictures(tmp_path: Path) -> Pictures:
     return Pictures(PictureAccess(SETTINGS, str(tmp_path / "spool"), 1 << 30, ChildLimits(), ()))
 
 
-def pages(rotation: int = 0) -> dict[int, PageText]:
-    return {1: PageText(1, "x", rotation=rotation), 2: PageText(2, "x")}
+def pages(rotation: int = 0) -> list[PageText]:
+    return [PageText(1, "x", rotation=rotation), PageText(2, "x")]
 
 
 def test_a_page_is_shown_turned_as_it_was_read(tmp_path: Path, make_pdf: Any, pictures: Pictures) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
-    with pictures.of(row_of(path), pages()) as shown:
+    with pictures.of_document(row_of(path), pages()) as shown:
         upright, second = shown(1), shown(2)
     assert upright.shape == (842, 595, 3)
     assert not np.array_equal(upright, second)
-    with pictures.of(row_of(path), pages(rotation=90)) as shown:
+    with pictures.of_document(row_of(path), pages(rotation=90)) as shown:
         assert np.array_equal(shown(1), np.rot90(upright, k=-1))
 
 
@@ -51,7 +51,7 @@ def test_a_rotation_of_the_file_is_not_applied_twice(tmp_path: Path, make_pdf: A
     with pymupdf.open(path) as document:
         document[0].set_rotation(90)
         document.save(tmp_path / "b.pdf")
-    with pictures.of(row_of(tmp_path / "b.pdf"), pages(rotation=90)) as shown:
+    with pictures.of_document(row_of(tmp_path / "b.pdf"), pages(rotation=90)) as shown:
         assert shown(1).shape == (595, 842, 3)
 
 
@@ -60,6 +60,6 @@ def test_a_file_that_changed_is_a_failure(tmp_path: Path, make_pdf: Any, picture
     row = row_of(path)
     path.write_bytes(path.read_bytes() + b"\n% more")
     os.utime(path, (1, 1))
-    with pytest.raises(Failure) as failure, pictures.of(row, pages()):
+    with pytest.raises(Failure) as failure, pictures.of_document(row, pages()):
         pass
     assert failure.value.reason is Reason.CHANGED_DURING_RUN

@@ -23,7 +23,8 @@ def test_ranges_hold_each_open_page_once_and_no_other(page_count: int, settled: 
 @given(sizes=st.lists(st.integers(1, 8), max_size=120), replicas=st.integers(1, 6), budget=st.integers(1, 64))
 def test_blocks_hold_each_unit_once_in_order(sizes: list[int], replicas: int, budget: int) -> None:
     units = [
-        {"uri": f"u{n}", "etag": "e", "size": 1, "asset_id": f"{n:064d}", "kind": "pdf", "first": 1, "last": size}
+        {"uri": f"u{n}", "etag": "e", "size": 1, "asset_id": f"{n:064d}", "kind": "pdf"}
+        | {"segment_count": 9, "first": 1, "last": size}
         for n, size in enumerate(sizes)
     ]
     blocks = into_blocks(iter(units), replicas, budget)
@@ -37,4 +38,4 @@ def test_every_replica_has_work_where_there_is_enough() -> None:
     units = [
         {"uri": "u", "etag": "e", "size": 1, "asset_id": "a", "kind": "pdf", "first": n, "last": n} for n in range(64)
     ]
-    assert len(into_blocks(units, replicas=4, pages_per_block=64)) >= 32
+    assert len(into_blocks(units, replicas=4, per_block=64)) >= 32

@@ -128,6 +128,11 @@ def _act(job_: ReadJob, units: pa.Table) -> None:
     ReadActor(job_)(units)
 
 
+@pytest.mark.guarantee(
+    fault="actor killed",
+    moment="read",
+    outcome="a unit that kills its worker three times fails alone",
+)
 def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one", "two", "die", "four", "five", "six"])
     units = block(path, 6, 1)

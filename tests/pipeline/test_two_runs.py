@@ -28,6 +28,11 @@ def run(tmp_path: Path, make_pdf: Any) -> Run:
     return Run(config, describe_replica(config.choice))
 
 
+@pytest.mark.guarantee(
+    fault="two runs at once",
+    moment="identify, read, understand, publish",
+    outcome="the second run is refused before it writes anything, and told who holds the output",
+)
 def test_the_second_run_is_refused(run: Run, tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path / "out"))
     other = replace(Holder.me("theirs"), pid=1, birth=running_since_boot())
@@ -41,6 +46,11 @@ def running_since_boot() -> str:
     return Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
 
 
+@pytest.mark.guarantee(
+    fault="two runs at once",
+    moment="publish",
+    outcome="a run that was taken for dead and wakes publishes nothing; what it committed is used",
+)
 def test_a_run_that_lost_its_lease_publishes_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = OutputStore(str(tmp_path / "out"))
     real = running.balance

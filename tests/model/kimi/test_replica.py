@@ -3,77 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from scripted import Reply, Scripted, replica_of
 
-from model.engine.interface import Completion, Counters, FinishReason, Request, Sampling
+from model.engine.interface import Request, Sampling
+from model.kimi.asking import FormNeverMetError
 from model.kimi.conversation import Conversation
-from model.kimi.description import INSTRUCT, behaviour_of, describe_kimi, resolve
+from model.kimi.description import behaviour_of, describe_kimi, resolve
 from model.kimi.reading import Reader
-from model.kimi.replica import KimiReplica
 from model.kimi.structured import FormError, TruncatedThoughtError, parse_answer, parse_summary
-from model.kimi.understanding import FormNeverMetError
 from model.kimi_vl import KimiVLProcessor
 from model.kimi_vl.rgb import ImageInputError
 from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
 from model.load import ModelChoice, UnknownModelError, describe_replica
 from model.protocol import Block, DocumentText, PageInput, PageText, Question, Reading, RgbImage, TextLayer
 
-Reply = str | tuple[str, FinishReason, float]
-Script = Callable[[str, Request], Reply]
 PAGE_WORDS = (
     "The weir at Sallow was rebuilt in 1987 and holds a fish counter that recorded 1874 salmon in one year only"
 )
-
-
-class Scripted:
-    """An engine that answers each prompt with what a script says; keeps the prompts."""
-
-    def __init__(self, processor: KimiVLProcessor, script: Script) -> None:
-        self.counters = Counters()
-        self.prompts: list[str] = []
-        self.requests: list[Request] = []
-        self._tokenizer = processor.tokenizer
-        self._script = script
-        self._queue: list[Request] = []
-
-    def submit(self, request: Request) -> None:
-        self._queue.append(request)
-
-    @property
-    def unfinished(self) -> int:
-        return len(self._queue)
-
-    def clear(self) -> None:
-        self._queue.clear()
-
-    def step(self) -> list[Completion]:
-        request = self._queue.pop(0)
-        prompt = self._tokenizer.decode(
-            [i for i in request.ids if i != self._tokenizer.special_token_ids["<|media_pad|>"]]
-        )
-        self.prompts.append(prompt)
-        self.requests.append(request)
-        reply = self._script(prompt, request)
-        text, reason, logprob = reply if isinstance(reply, tuple) else (reply, "stop", -0.1)
-        ids = tuple(self._tokenizer.encode_text(text))
-        return [Completion(request.key, ids, reason, len(request.ids), logprob)]
-
-
-@pytest.fixture(scope="module")
-def processor(tmp_path_factory: pytest.TempPathFactory) -> KimiVLProcessor:
-    folder = tmp_path_factory.mktemp("kimi")
-    write_tiny_checkpoint(folder)
-    return KimiVLProcessor.from_pretrained(folder)
-
-
-def replica_of(processor: KimiVLProcessor, script: Script, context: int = 100_000) -> tuple[KimiReplica, Scripted]:
-    engine = Scripted(processor, script)
-    return KimiReplica(engine, Conversation(processor), INSTRUCT, context), engine
 
 
 def picture(words: str = PAGE_WORDS) -> RgbImage:

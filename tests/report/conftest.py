@@ -1,0 +1,66 @@
+"""A browser for the report's tests: Debian's chromium, driven by Playwright; skipped where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from archive_rows import published
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipeline.report.site import write_report
+from pipeline.store import OutputStore
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here; .ci/run installs it with apt-get")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(OutputStore(str(published(folder / "out"))), OutputStore(str(folder / "site")), 100)
+    return folder / "site"
+
+
+@dataclass
+class Viewer:
+    """The report in a browser window. ``complaints`` holds what the console said, ``asked`` all that was loaded."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def open(self, route: str, ready: str) -> Page:
+        """Go to a route and wait until ``ready``, a selector, is there."""
+        self.page.goto(f"{self.address}{route}")
+        self.page.wait_for_selector(ready)
+        return self.page
+
+
+@pytest.fixture
+def viewer(browser: Browser, site: Path) -> Iterator[Viewer]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    page.set_default_timeout(20_000)
+    found = Viewer(page, (site / "index.html").as_uri())
+    page.on("console", lambda message: found.complaints.append(message.text))
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    page.on("request", lambda request: found.asked.append(request.url))
+    yield found
+    page.close()
+    assert found.complaints == []
+    own = (site.as_uri() + "/", "data:")
+    assert [url for url in found.asked if not url.startswith(own)] == []

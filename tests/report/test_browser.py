@@ -1,0 +1,276 @@
+"""The report as people use it, in a real browser: no console message and no request beyond the site in any test."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from archive_rows import EVIL, EVIL_NAME, FILM, HOSTILE, LINES, PAPER
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Viewer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from pipeline.report.search_index import bucket, words
+
+ROUTES = {
+    "#/": ".file",
+    "#/answers": ".entry",
+    "#/failures": ".entry",
+    "#/runs": ".chart",
+    "#/search?q=amber": ".hit",
+    f"#/doc/{PAPER}?page=2": ".paper img",
+    f"#/doc/{PAPER}?answer=amber": ".spot",
+    f"#/doc/{PAPER}?page=3": ".no-picture",
+    f"#/doc/{FILM}": ".timeline",
+    f"#/doc/{HOSTILE}": ".block",
+    "#/nowhere": ".empty",
+}
+
+
+def texts(page: Page, selector: str) -> list[str]:
+    return page.locator(selector).all_inner_texts()
+
+
+def test_the_archive_lists_filters_and_opens(viewer: Viewer) -> None:
+    page = viewer.open("#/", ".file")
+    assert len(texts(page, ".file-name")) == 5
+    page.get_by_role("button", name="failed").click()
+    assert texts(page, ".file-name") == ["locked.pdf"]
+    page.get_by_role("button", name="failed").click()
+    page.get_by_label("Filter by name").fill("film")
+    assert texts(page, ".file-name") == ["film.mp4"]
+    page.get_by_label("Filter by name").fill("no such name")
+    assert page.get_by_text("No file fits").is_visible()
+    page.get_by_label("Filter by name").fill("lantern.pdf")
+    page.locator(".file").last.click()
+    page.wait_for_selector(".block")
+    assert page.locator("h1").inner_text() == "copy of lantern.pdf"
+
+
+def test_boxes_stand_on_the_words_of_the_picture(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{PAPER}?page=2", ".paper img")
+    expect(page.locator(".paper img")).to_have_js_property("complete", True)
+    page.keyboard.press("b")  # boxes off: they would count as ink
+    paper = page.locator(".paper").bounding_box()
+    assert paper is not None
+    for index, line in enumerate(LINES):
+        box = page.locator(f".box[data-index='{index}']").bounding_box()
+        assert box is not None
+        page.locator(f".box[data-index='{index}']").scroll_into_view_if_needed()
+        ink = inked(page, page.locator(f".box[data-index='{index}']").bounding_box())
+        assert ink is not None, line
+        left, top, right, bottom = ink
+        assert left <= 4, line
+        assert abs(right - box["width"]) <= 4, line
+        assert top >= 0, line
+        assert bottom <= box["height"], line
+    page.keyboard.press("b")
+
+
+def inked(page: Page, box: Any) -> tuple[int, int, int, int] | None:
+    """Where dark pixels lie within a box of the page and 12 pixels around it, measured from the box's corner."""
+    around = 12
+    clip = {
+        "x": box["x"] - around,
+        "y": box["y"] - around,
+        "width": box["width"] + 2 * around,
+        "height": box["height"] + 2 * around,
+    }
+    with Image.open(io.BytesIO(page.screenshot(clip=clip))) as picture:
+        dark = np.asarray(picture.convert("L")) < 128
+    if not dark.any():
+        return None
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    return tuple(int(value) - around for value in (columns[0], rows[0], columns[-1], rows[-1]))  # type: ignore[return-value]
+
+
+def test_pointing_at_a_box_lights_its_text_and_the_other_way_round(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{PAPER}?page=2", ".box")
+    page.locator(".box[data-index='1']").hover()
+    assert texts(page, ".block.lit p") == ["Every seventh ship carries amber."]
+    page.locator(".block").nth(0).hover()
+    assert page.locator(".box.lit").get_attribute("data-index") == "0"
+
+
+def test_search_finds_words_and_leads_to_them(viewer: Viewer) -> None:
+    page = viewer.open("#/", ".file")
+    page.keyboard.press("/")
+    page.keyboard.type("seventh amb")
+    page.wait_for_selector(".hit mark")
+    assert texts(page, ".hit .hit-name") == ["copy of lantern.pdf"]
+    assert texts(page, ".hit-text mark") == ["seventh", "amber"]
+    page.locator(".hit").click()
+    page.wait_for_selector(".box.found")
+    assert page.locator(".box.found").get_attribute("data-index") == "1"
+    assert "Every seventh ship" in texts(page, ".block.found")[0]
+
+
+def test_search_says_when_nothing_is_found(viewer: Viewer) -> None:
+    page = viewer.open("#/search?q=obsolescence", ".page h1")
+    page.get_by_text("Nothing holds all words").first.wait_for()
+
+
+def test_evidence_leads_to_its_page_and_lights_its_box(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{PAPER}", ".block")
+    assert page.get_by_label("Page to show").input_value() == "1"
+    page.get_by_role("tab", name="Answers").click()
+    page.locator(".proof-link").first.click()
+    page.wait_for_selector(".spot")
+    assert page.get_by_label("Page to show").input_value() == "2"
+    spot, box = page.locator(".spot").bounding_box(), page.locator(".box[data-index='1']").bounding_box()
+    assert spot is not None
+    assert box is not None
+    assert all(abs(spot[side] - box[side]) <= 2 for side in ("x", "y", "width", "height"))
+    assert page.get_by_role("tab", name="Answers").get_attribute("aria-selected") == "true"
+
+
+def test_a_quote_without_a_box_is_looked_up_in_its_page(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{HOSTILE}?answer=amber", ".spot")
+    assert page.locator(".spot").count() == 1
+
+
+def test_a_films_answers_chapters_and_shots_lead_to_their_time(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{FILM}?answer=amber", ".timeline")
+    expect(page.locator(".stage-bar select")).to_have_value("3")
+    assert page.get_by_label("Time in the film").get_attribute("aria-valuetext") == "0:21"
+    page.get_by_role("button", name="Chapter Second half").click()
+    expect(page.get_by_label("Time in the film")).to_have_value("20")
+    page.get_by_role("tab", name="On screen").click()
+    assert "A grey card with the number 3." in page.locator(".panel").inner_text()
+    assert texts(page, ".block-time") == ["0:21 – 0:27"]
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".stage-bar select")).to_have_value("4")
+
+
+def test_failures_stand_by_reason_and_lead_to_the_page(viewer: Viewer) -> None:
+    page = viewer.open("#/failures", ".entry")
+    assert [name.lower() for name in texts(page, ".choice-name")] == ["decode timeout", "password required"]
+    page.locator(".choice").first.click()
+    page.locator(".entry", has_text="lantern.pdf").click()
+    page.get_by_text("Page 3 could not be read").wait_for()
+    page.get_by_role("tab", name="Failures").click()
+    assert "The file ends in the middle." in page.locator(".panel").inner_text()
+
+
+def test_runs_are_drawn_and_told(viewer: Viewer) -> None:
+    page = viewer.open("#/runs", ".chart")
+    cost = page.locator(".chart", has_text="Cost of 1,000 pages")
+    assert cost.locator(".bar").count() == 3, "the run without a price has no bar"
+    assert page.locator(".figures tbody tr").count() == 4
+
+
+def test_nothing_that_a_document_says_runs(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{HOSTILE}", ".block")
+    said = page.locator(".panel").inner_text()
+    assert "<script>window.pwned = 1</script>" in said
+    assert page.locator("h1").inner_text() == EVIL_NAME.rsplit("/", 1)[1]
+    table = page.locator(".table")
+    assert table.inner_html() == '<table><tr><td colspan="2">cellgo</td></tr></table>'
+    for tab in ("Summary", "Answers", "File"):
+        page.get_by_role("tab", name=tab).click()
+    page.get_by_role("tab", name="Text").click()
+    page.get_by_role("button", name="Markdown").click()
+    assert EVIL.split("\u2028")[0] in page.locator(".source").inner_text()
+    page.get_by_role("button", name="Markdown").click()
+    for route, ready in (
+        ("#/", ".file"),
+        ("#/search?q=window pwned", ".hit"),
+        ("#/failures", ".entry"),
+        ("#/answers", ".entry"),
+    ):
+        viewer.open(route, ready)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("main script, main img[onerror], main a[href^='javascript']").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (
+            "<table><tr><th>a<th>b<tr><td>1<td>2</table>",
+            "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
+        ),
+        (
+            "<table><thead><tr><th rowspan=2>x &amp; y</th></tr></thead><tbody><tr><td>1<sup>2</sup></td></tr></tbody></table>",
+            '<table><thead><tr><th rowspan="2">x &amp; y</th></tr></thead><tbody><tr><td>1<sup>2</sup></td></tr></tbody></table>',
+        ),
+        (
+            "<table><tr><td>3 &lt; 4 &#8364; &#x20AC; &nope;</td></tr>",
+            "<table><tr><td>3 &lt; 4 € € &amp;nope;</td></tr></table>",
+        ),
+        (
+            "<table><tr><td>a<table><tr><td>in</td></tr></table>b</td></tr></table>",
+            "<table><tr><td>a<table><tr><td>in</td></tr></table>b</td></tr></table>",
+        ),
+    ],
+)
+def test_tables_are_built_from_a_whitelist(viewer: Viewer, source: str, shown: str) -> None:
+    page = viewer.open("#/", ".file")
+    built = "(text) => folioscope.text.block({kind: 'table', text, level: 0}).innerHTML"
+    assert page.evaluate(built, source) == shown
+
+
+def test_the_keyboard_reaches_blocks_and_pages(viewer: Viewer) -> None:
+    page = viewer.open(f"#/doc/{PAPER}?page=2", ".block")
+    page.locator(".block").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".box.lit").get_attribute("data-index") == "1"
+    page.keyboard.press("k")
+    expect(page.locator(".stage-bar select")).to_have_value("1")
+
+
+def test_the_theme_is_kept(viewer: Viewer) -> None:
+    page = viewer.open("#/", ".file")
+    before = page.locator("html").get_attribute("data-theme")
+    page.get_by_role("button", name="light and dark").click()
+    page.reload()
+    page.wait_for_selector(".file")
+    assert {before, page.locator("html").get_attribute("data-theme")} == {"light", "dark"}
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_nothing_is_wider_than_the_page(viewer: Viewer, width: int) -> None:
+    viewer.page.set_viewport_size({"width": width, "height": 844})
+    for route, ready in ROUTES.items():
+        page = viewer.open(route, ready)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, route
+
+
+AXE: dict[str, dict[str, Any]] = {
+    "light": {"preload": False, "resultTypes": ["violations"]},
+    "dark": {"preload": False, "resultTypes": ["violations"], "runOnly": ["color-contrast"]},
+}
+
+
+@pytest.mark.parametrize("theme", AXE)
+def test_axe_finds_nothing_serious(viewer: Viewer, theme: str) -> None:
+    viewer.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for route, ready in ROUTES.items():
+        page = viewer.open(route, ready)
+        found = Axe().run(page, options=AXE[theme]).response["violations"]
+        serious = [
+            (violation["id"], [node["html"][:160] for node in violation["nodes"][:3]])
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], (route, theme)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=40))
+def test_the_page_cuts_words_as_the_index_does(viewer: Viewer, text: str) -> None:
+    if viewer.page.url == "about:blank":
+        viewer.open("#/", ".file")
+    expected = list(words(text))
+    cut = viewer.page.evaluate("(text) => folioscope.search.words(text)", text)
+    assert cut == expected
+    assert viewer.page.evaluate("(words) => words.map(folioscope.search.bucket)", expected) == [
+        bucket(w) for w in expected
+    ]

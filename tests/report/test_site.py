@@ -1,0 +1,169 @@
+"""What the report's data holds, where it is written, and that nothing in it can end a script."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from archive_rows import EVIL, FILM, PAPER, published
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_rows import asset, page, publish
+
+from pipeline.manifest import DataFile
+from pipeline.report.archive import PublishedArchive, ReportError, chains
+from pipeline.report.pieces import script
+from pipeline.report.search_index import bucket, words
+from pipeline.report.site import Report, write_report
+from pipeline.store import OutputStore
+
+
+def write(output: Path, site: Path, limit: int = 100) -> Report:
+    return write_report(OutputStore(str(output)), OutputStore(str(site)), limit)
+
+
+def piece(site: Path, name: str) -> Any:
+    [folder] = site.glob("files-*")
+    text = (folder / f"{name}.js").read_text(encoding="utf-8")
+    _, value = re.fullmatch(r'folioscope\.take\("([^"]*)",(.*)\);\n', text, re.DOTALL).groups()  # type: ignore[union-attr]
+    return json.loads(value)
+
+
+def head(site: Path, asset_id: str) -> Any:
+    return piece(site, f"doc/{asset_id[:2]}/{asset_id}/head")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write(published(folder / "out"), folder / "site")
+    return folder / "site"
+
+
+def test_the_current_state_is_shown_and_nothing_else(site: Path) -> None:
+    overview = piece(site, "site")
+    assert (overview["files"], overview["shown"], overview["segments"]) == (5, 5, 7)
+    assert overview["statuses"] == {"done": 2, "partial": 2, "failed": 1}
+    paths = [row["uri"] for row in piece(site, "assets/0")]
+    assert "in/old.pdf" not in paths
+    assert paths == sorted(paths)
+    everything = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.js"))
+    assert "obsolescence" not in everything
+    assert "evanescence" not in everything
+
+
+def test_a_document_brings_its_pages_failures_and_copies(site: Path) -> None:
+    paper = head(site, PAPER)
+    assert paper["uris"] == ["in/copy of lantern.pdf", "in/lantern.pdf"]
+    assert [(page["n"], page["picture"], page["agreement"]) for page in paper["segments"]] == [
+        (1, False, 0.81),
+        (2, True, None),
+    ]
+    assert [(failure["segment"], failure["reason"]) for failure in paper["failures"]] == [(3, "decode_timeout")]
+    assert [answer["answerable"] for answer in paper["answers"]] == [True, False]
+    [text] = [page["text"] for page in piece(site, f"doc/aa/{PAPER}/part/0") if page["n"] == 1]
+    assert text == "An empty first page, nearly."
+
+
+def test_a_film_brings_its_shots_and_chapters(site: Path) -> None:
+    film = head(site, FILM)
+    assert [(shot["start"], shot["end"]) for shot in film["segments"]] == [(0, 10), (10, 20), (20, 30), (30, 40)]
+    assert [chapter["title"] for chapter in film["summary"]["chapters"]] == ["First half", "Second half"]
+    assert piece(site, f"doc/bb/{FILM}/part/0")[2]["blocks"][0]["start"] == 21.0
+
+
+def test_the_index_finds_every_word_of_every_page(site: Path) -> None:
+    contents = piece(site, "contents/0")
+    assert bucket("amber") == "61-6d"
+    postings = piece(site, "search/61-6d")["amber"]
+    number = [row[0] for row in contents].index(PAPER)
+    assert postings == [number, 1, 2, 1]
+    assert set(piece(site, "site")["buckets"]) == {path.stem for path in site.glob("files-*/search/*.js")}
+
+
+def test_a_report_replaces_the_one_before_and_leaves_other_files(tmp_path: Path) -> None:
+    output = published(tmp_path / "out")
+    write(output, tmp_path / "site")
+    (tmp_path / "site" / "notes.txt").write_text("mine")
+    before = {path.name for path in (tmp_path / "site").iterdir()}
+    write(output, tmp_path / "site")
+    after = {path.name for path in (tmp_path / "site").iterdir()}
+    assert len(after) == len(before) == 3
+    assert len(before & after) == 2
+    assert (tmp_path / "site" / "notes.txt").read_text() == "mine"
+
+
+def test_a_limit_takes_the_first_files_by_path(tmp_path: Path) -> None:
+    report = write(published(tmp_path / "out"), tmp_path / "site", limit=2)
+    assert (report.files, report.shown) == (5, 2)
+    assert len(piece(tmp_path / "site", "assets/0")) == 2
+
+
+def test_an_archive_without_rows_has_a_report(tmp_path: Path) -> None:
+    publish(tmp_path / "out", {})
+    assert write(tmp_path / "out", tmp_path / "site").shown == 0
+
+
+def test_what_cannot_be_shown_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ReportError, match=r"extract_docs\.py first"):
+        write(tmp_path / "none", tmp_path / "site")
+    publish(tmp_path / "old", {}, version=1)
+    with pytest.raises(ReportError, match="Run the same job again"):
+        write(tmp_path / "old", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_buckets_are_read_and_written(tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    published(tmp_path / "out")
+    memory.put(str(tmp_path / "out"), "/bucket/out", recursive=True)
+    report = write_report(OutputStore("memory://bucket/out"), OutputStore("memory://bucket/site"), 100)
+    assert report.shown == 5
+    assert memory.cat("/bucket/site/index.html").startswith(b"<!doctype html>")
+    assert memory.glob(f"/bucket/site/files-*/doc/aa/{PAPER}/2.webp")
+
+
+@settings(max_examples=40)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    )
+)
+def test_a_piece_is_json_that_no_text_can_leave(value: Any) -> None:
+    text = script("x", [EVIL, value]).decode()
+    body = text.removeprefix('folioscope.take("x",').removesuffix(");\n")
+    assert json.loads(body) == [EVIL, value]
+    assert not set(body) & set("<>&\u2028\u2029")
+
+
+@given(st.text())
+def test_words_are_free_of_case_accents_and_marks(text: str) -> None:
+    found = list(words(text))
+    assert all(word and not word.isspace() for word in found)
+    assert list(words(" ".join(found))) == [again for word in found for again in words(word)]
+
+
+def test_words_of_scripts_without_spaces_are_pairs() -> None:
+    assert list(words("Überfluß an 河流管理局 x2")) == ["uberfluß", "an", "河流", "流管", "管理", "理局", "x2"]
+
+
+def test_segments_come_in_order_whatever_files_they_lie_in(tmp_path: Path) -> None:
+    ids = [f"{number:064x}" for number in range(20)]
+    pages = [page(id_, number) for id_ in ids for number in range(1, 4)]
+    archive = {"assets": [asset(f"{id_}.pdf", id_, page_count=3) for id_ in ids], "segments": pages}
+    opened = PublishedArchive(OutputStore(str(publish(tmp_path, archive, files=3))), 7)
+    seen = [(content.row["asset_id"], [row["segment"] for row in content.segments]) for content in opened.contents(2)]
+    opened.close()
+    assert seen == [(id_, [1, 2, 3]) for id_ in ids[:7]]
+
+
+def test_files_that_do_not_overlap_are_read_one_after_the_other() -> None:
+    files = [DataFile(name, 1, 1, first=name[0], last=name[1]) for name in ("ac", "df", "be", "gh")]
+    assert [[file.path for file in chain] for chain in chains(files)] == [["ac", "df", "gh"], ["be"]]
