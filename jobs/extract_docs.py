@@ -22,11 +22,13 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 from rich.console import Console
 from rich.table import Table
 
+from jobs import options
 from jobs.plan_tables import print_bill, print_plan
 from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
+from pipeline.logs import LogFormat, complain, configure_logs, say
 from pipeline.sources import redact
 
 
@@ -128,8 +130,10 @@ def extract_docs(
         str | None,
         typer.Option(help="Take failures up again: all, or reason codes of docs/failures.md, comma-separated."),
     ] = None,
+    log_format: options.LogFormatOption = LogFormat.text,
 ) -> None:
     """Read documents into Parquet tables; run it again to carry on or to take in what is new."""
+    configure_logs(log_format)
     try:
         config = parse_config(
             inputs=tuple(inputs),
@@ -160,7 +164,7 @@ def extract_docs(
         )
         replica = describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
     raise typer.Exit(preview_job(config, replica, plan_json) if plan or plan_json else run_job(config, replica))
 
@@ -177,7 +181,7 @@ def preview_job(config: RunConfig, replica: ReplicaDescription, as_json: bool) -
     try:
         estimate = Run(config, replica).preview()
     except (ManifestError, OutputError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         return Exit.BROKEN
     if as_json:
         typer.echo(json.dumps(estimate.to_json()))
@@ -194,34 +198,33 @@ def run_job(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.store import OutputError
 
     run = Run(config, replica)
-    typer.echo(f"folioscope run {run.setup.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
+    arguments = config.public()
+    say(f"run {run.setup.run_id} {json.dumps(arguments, ensure_ascii=False)}", "started", run_id=run.setup.run_id)
     try:
         outcome = run.execute()
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         return Exit.BROKEN
+    say(f"run {run.setup.run_id} is published", "published", run_id=run.setup.run_id, books=outcome.books.rows())
     _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
     print_bill(outcome.bill)
     if outcome.retried_requests:
-        typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
+        say(f"storage: {outcome.retried_requests:,} requests were tried again")
     typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
-        typer.echo(
-            "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True
-        )
+        complain("the books do not balance; run the same command again, and report it if it stays")
         return Exit.BOOKS_DO_NOT_BALANCE
     if outcome.books.failed > config.max_failures:
-        typer.echo(
-            f"folioscope: {outcome.books.failed} failures, --max-failures is {config.max_failures}; "
-            f"see the failures table for what failed and why",
-            err=True,
+        complain(
+            f"{outcome.books.failed} failures, --max-failures is {config.max_failures}; "
+            "see the failures table for what failed and why"
         )
         return Exit.TOO_MANY_FAILURES
     if outcome.bill.stopped:
-        typer.echo(
-            f"folioscope: stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same "
-            "command goes on with it",
-            err=True,
+        say(
+            f"stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same command goes on "
+            "with it",
+            "stopped",
         )
         return Exit.BUDGET_SPENT
     return Exit.OK

@@ -22,6 +22,7 @@ from jobs import options
 from jobs.extract_docs import EPILOG, Exit, run_job
 from model.load import UnknownModelError, describe_replica
 from pipeline.config import ConfigError, load_questions, parse_config
+from pipeline.logs import LogFormat, complain, configure_logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,8 +47,10 @@ def index_videos(
     memory_mb: options.MemoryMb = 2048,
     max_file_mb: options.MaxFileMb = 16384,
     price_per_replica_hour: options.PricePerReplicaHour = None,
+    log_format: options.LogFormatOption = LogFormat.text,
 ) -> None:
     """Index films into Parquet tables; run it again to carry on or to take in what is new."""
+    configure_logs(log_format)
     try:
         config = parse_config(
             inputs=tuple(inputs),
@@ -72,7 +75,7 @@ def index_videos(
         )
         replica = describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         raise typer.Exit(Exit.BAD_ARGUMENTS) from error
     raise typer.Exit(run_job(config, replica))
 
