@@ -19,6 +19,7 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 
 from jobs import options
 from jobs.launch import EPILOG, launch
+from pipeline.logs import LogFormat
 
 
 class Layout(StrEnum):
@@ -60,6 +61,7 @@ def extract_docs(
     max_cost: options.MaxCost = None,
     deadline: options.Deadline = None,
     retry_failed: options.RetryFailed = None,
+    log_format: options.LogFormatOption = LogFormat.text,
 ) -> None:
     """Read documents into Parquet tables; run it again to carry on or to take in what is new."""
     ended = launch(
@@ -91,6 +93,7 @@ def extract_docs(
         max_cost=max_cost,
         deadline=deadline,
         retry_failed=retry_failed,
+        log_format=log_format,
     )
     raise typer.Exit(ended)
 

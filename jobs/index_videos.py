@@ -20,6 +20,7 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 
 from jobs import options
 from jobs.launch import EPILOG, launch
+from pipeline.logs import LogFormat
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -51,6 +52,7 @@ def index_videos(
     max_cost: options.MaxCost = None,
     deadline: options.Deadline = None,
     retry_failed: options.RetryFailed = None,
+    log_format: options.LogFormatOption = LogFormat.text,
 ) -> None:
     """Index films into Parquet tables; run it again to carry on or to take in what is new."""
     ended = launch(
@@ -80,6 +82,7 @@ def index_videos(
         max_cost=max_cost,
         deadline=deadline,
         retry_failed=retry_failed,
+        log_format=log_format,
     )
     raise typer.Exit(ended)
 

@@ -18,6 +18,7 @@ from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
+from pipeline.logs import LogFormat, complain, configure_logs, say
 from pipeline.sources import redact
 
 
@@ -33,9 +34,10 @@ class Exit(IntEnum):
 
 
 EPILOG = (
-    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray or the output; "
-    "the same command carries on); 2 bad arguments; 3 more failures than --max-failures; 4 the books do not balance; "
-    "5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the next run goes on)."
+    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray, the output, or "
+    "another run at work on it; the same command carries on); 2 bad arguments; 3 more failures than --max-failures; "
+    "4 the books do not balance; 5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the "
+    "next run goes on)."
 )
 
 
@@ -47,10 +49,12 @@ def launch(
     retry_failed: str | None,
     plan: bool,
     plan_json: bool,
+    log_format: LogFormat,
     password_file: Path | None = None,
     **values: Any,
 ) -> Exit:
     """Run a job, or preview it. ``values`` are fields of RunConfig; the others are made into some here."""
+    configure_logs(log_format)
     try:
         config = parse_config(
             **values,
@@ -62,7 +66,7 @@ def launch(
         )
         replica = describe_replica(config.choice)
     except (ConfigError, UnknownModelError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         return Exit.BAD_ARGUMENTS
     return _preview(config, replica, plan_json) if plan or plan_json else _run(config, replica)
 
@@ -79,7 +83,7 @@ def _preview(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> E
     try:
         estimate = Run(config, replica).preview()
     except (ManifestError, OutputError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         return Exit.BROKEN
     if as_json:
         typer.echo(json.dumps(estimate.to_json()))
@@ -96,34 +100,33 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.store import OutputError
 
     run = Run(config, replica)
-    typer.echo(f"folioscope run {run.setup.run_id} {json.dumps(config.public(), ensure_ascii=False)}", err=True)
+    run_id = run.setup.run_id
+    say(f"run {run_id} {json.dumps(config.public(), ensure_ascii=False)}", "started", run_id=run_id)
     try:
         outcome = run.execute()
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
-        typer.echo(f"folioscope: {error}", err=True)
+        complain(str(error))
         return Exit.BROKEN
+    say(f"run {run_id} is published", "published", run_id=run_id, books=outcome.books.rows())
     _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
     print_bill(outcome.bill)
     if outcome.retried_requests:
-        typer.echo(f"storage: {outcome.retried_requests:,} requests were tried again", err=True)
+        say(f"storage: {outcome.retried_requests:,} requests were tried again")
     typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
-        typer.echo(
-            "folioscope: the books do not balance; run the same command again, and report it if it stays", err=True
-        )
+        complain("the books do not balance; run the same command again, and report it if it stays")
         return Exit.BOOKS_DO_NOT_BALANCE
     if outcome.books.failed > config.max_failures:
-        typer.echo(
-            f"folioscope: {outcome.books.failed} failures, --max-failures is {config.max_failures}; "
-            f"see the failures table for what failed and why",
-            err=True,
+        complain(
+            f"{outcome.books.failed} failures, --max-failures is {config.max_failures}; "
+            "see the failures table for what failed and why"
         )
         return Exit.TOO_MANY_FAILURES
     if outcome.bill.stopped:
-        typer.echo(
-            f"folioscope: stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same "
-            "command goes on with it",
-            err=True,
+        say(
+            f"stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same command goes on "
+            "with it",
+            "stopped",
         )
         return Exit.BUDGET_SPENT
     return Exit.OK

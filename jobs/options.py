@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.logs import LogFormat
+
 Inputs = Annotated[
     list[str],
     typer.Option(
@@ -37,6 +39,9 @@ Address = Annotated[str | None, typer.Option(help="Ray cluster to join; default:
 SecondsPerPage = Annotated[float, typer.Option(help="Deadline for decoding one page, or one frame of a film.")]
 MemoryMb = Annotated[int, typer.Option(help="Memory limit of a decode child.")]
 MaxFileMb = Annotated[int, typer.Option(help="Larger files are refused, as failures.")]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", help="Of progress and messages on stderr: lines, or JSON objects.")
+]
 PricePerReplicaHour = Annotated[float | None, typer.Option(help="Puts a cost into the runs table.")]
 SecondsPerFile = Annotated[
     float, typer.Option(help="What an actor may spend on decoding one file; the rest of it then fails.")
