@@ -18,7 +18,7 @@ from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.logs import say
 from pipeline.progress import StageProgress
-from pipeline.session import Need, ray_session, run_actors
+from pipeline.session import Need, cluster_cpus, ray_session, run_actors
 from pipeline.setup import RunSetup
 from pipeline.snapshot import page_tallies
 from pipeline.spool import default_folder
@@ -85,13 +85,15 @@ class Computation:
         spans = list(
             plan_films.spans_to_cut(self._ledger, setup.cut_recipe, seconds, newest_first=self._config.limited)
         )
-        if not spans:
+        if not spans or self._budget.stopped:
             return
+        self._session.start()
+        workers = cluster_cpus()  # no replica is loaded now: every CPU may decode
         job = CutJob(
             self._ledger.work, setup.run_id, setup.cut, seconds, self._spool, *setup.access(), self._budget.sign
         )
-        blocks = plan.into_blocks(spans, self._config.replicas, SPANS_PER_BLOCK, schema=SPANS, size_of=lambda span: 1)
-        self._stage("cut", "spans", UnitResult(postponed=len(spans)), blocks, CutActor, job)
+        blocks = plan.into_blocks(spans, workers, SPANS_PER_BLOCK, schema=SPANS, size_of=lambda span: 1)
+        self._stage("cut", "spans", UnitResult(postponed=len(spans)), blocks, CutActor, job, workers=workers)
         setup.resolve(self._ledger)
 
     def _read(self) -> None:
@@ -165,6 +167,7 @@ class Computation:
         *,
         gpus: float = 0.0,
         calls: int = 1,
+        workers: int | None = None,
     ) -> UnitResult:
         """Put the blocks through and return what became of them: ``untouched`` where the run has stopped already."""
         if self._budget.stopped:
@@ -174,8 +177,8 @@ class Computation:
             blocks,
             actor,
             job,
-            size=self._config.replicas,
-            num_cpus=self._setup.replica.num_cpus,
+            size=workers or self._config.replicas,
+            num_cpus=1.0 if workers else self._setup.replica.num_cpus,
             num_gpus=gpus,
             calls_at_once=calls,
         )

@@ -120,11 +120,7 @@ def join_spans(spans: Sequence[ScannedSpan], seconds: float, duration_s: float, 
     features = join_features([span.features for span in spans])
     ends = [span.end for span in spans if isinstance(span.end, SpanEnd)]
     film_end = max((end.film_end_s for end in ends), default=duration_s)
-    gaps = [
-        Gap(_known_until(span.features, number * seconds), min((number + 1) * seconds, film_end), *_told(span.end))
-        for number, span in enumerate(spans)
-        if isinstance(span.end, Failure)
-    ]
+    gaps = _failed_spans(spans, seconds, film_end)
     torn = next((end for end in ends if end.torn_s is not None), None)
     if torn is not None and torn.torn_s is not None:
         whole = max(torn.declared_s or 0.0, torn.torn_s)
@@ -138,16 +134,20 @@ def join_spans(spans: Sequence[ScannedSpan], seconds: float, duration_s: float, 
     return FilmScan(features, film_end, tuple(_merged(gaps)), damaged_s)
 
 
-def _known_until(features: FrameFeatures, start_s: float) -> float:
-    """The end of the last frame that a span gave; its start where it gave none."""
-    if not len(features):
-        return start_s
-    usual = float(np.median(np.diff(features.times))) if len(features) > 1 else 0.04
-    return float(features.times[-1]) + usual
-
-
-def _told(failure: Failure) -> tuple[Reason, str]:
-    return failure.reason, failure.message
+def _failed_spans(spans: Sequence[ScannedSpan], seconds: float, film_end: float) -> list[Gap]:
+    """What is not known for spans that failed: from the last frame before it to the first one after."""
+    gaps: list[Gap] = []
+    for number, span in enumerate(spans):
+        if not isinstance(span.end, Failure):
+            continue
+        before = join_features([other.features for other in spans[: number + 1]])
+        start = number * seconds
+        if len(before):
+            usual = float(np.median(np.diff(before.times))) if len(before) > 1 else 0.04
+            start = float(before.times[-1]) + usual
+        after = [float(other.features.times[0]) for other in spans[number + 1 :] if len(other.features)]
+        gaps.append(Gap(start, max(after[0] if after else film_end, start), span.end.reason, span.end.message))
+    return gaps
 
 
 def _merged(gaps: Sequence[Gap]) -> list[Gap]:

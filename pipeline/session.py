@@ -101,6 +101,13 @@ def _check_room(need: Need, nodes: Sequence[Mapping[str, float]], say: Callable[
         say(f"{fitting} of {need.replicas} replicas fit the cluster now; the others start as nodes are added")
 
 
+def cluster_cpus() -> int:
+    """CPUs of the cluster that is joined, at least 1."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def run_actors(
     blocks: Sequence[pa.Table],
     actor: type,

@@ -22,7 +22,7 @@ from pipeline.run import Outcome, Run
 PROJECT = Path(__file__).resolve().parents[2]
 BLUE_ASKED = QuestionSpec(id="blue", question="Where is the colour")
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def run(folder: Path, output: Path, **options: Any) -> Outcome:
@@ -128,13 +128,13 @@ def test_a_killed_run_goes_on_where_it_was(archive: Path, tmp_path: Path) -> Non
     output = tmp_path / "out"
     begun = job(archive, output, fake_seconds=3.0)
     committed: list[Path] = []
-    until = time.monotonic() + 240
+    until = time.monotonic() + 400
     while not committed and begun.poll() is None and time.monotonic() < until:
         time.sleep(0.1)
         committed = list((output / "_work").glob("*/segments/**/*.parquet"))
     begun.send_signal(signal.SIGKILL)
-    begun.wait()
-    assert committed, "killed before anything was read"
+    _, told = begun.communicate()
+    assert committed, f"killed before anything was read: {told.decode()[-2000:]}"
     lists = {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")}
     resumed = job(archive, output, fake_seconds=0.0)
     _, errors = resumed.communicate(timeout=300)
