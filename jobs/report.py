@@ -20,7 +20,7 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 from pipeline.manifest import ManifestError
 from pipeline.report.archive import ReportError
 from pipeline.report.site import write_report
-from pipeline.store import OutputStore
+from pipeline.store import OutputError, OutputStore
 
 
 class Exit(IntEnum):
@@ -46,7 +46,7 @@ def report(
     site = OutputStore(to or f"{tables.uri}/report")
     try:
         written = write_report(tables, site, limit)
-    except (ManifestError, ReportError, OSError) as error:
+    except (ManifestError, ReportError, OutputError) as error:
         typer.echo(f"folioscope: {error}", err=True)
         raise typer.Exit(Exit.BROKEN) from error
     if written.shown < written.files:

@@ -16,7 +16,8 @@ from pipeline import plan, plan_films
 from pipeline.budget import Budget
 from pipeline.lease import Lease
 from pipeline.ledger import Ledger
-from pipeline.progress import StageProgress, say
+from pipeline.logs import say
+from pipeline.progress import StageProgress
 from pipeline.session import Need, ray_session, run_actors
 from pipeline.setup import RunSetup
 from pipeline.snapshot import page_tallies
@@ -178,7 +179,14 @@ class Computation:
             num_gpus=gpus,
             calls_at_once=calls,
         )
-        with StageProgress(name, untouched.postponed, noun) as progress:
+        config = self._config
+        with StageProgress(
+            name,
+            untouched.postponed,
+            noun,
+            replicas=config.replicas,
+            price_per_hour=config.price_per_replica_hour,
+        ) as progress:
             for result in _unit_results(outcomes):
                 progress.add(result)
                 self.totals.add(result)

@@ -23,8 +23,8 @@ from pipeline.config import RunConfig
 from pipeline.estimate import Estimate, estimate
 from pipeline.lease import Lease
 from pipeline.ledger import Ledger
+from pipeline.logs import say
 from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
-from pipeline.progress import say
 from pipeline.publish import publish_results, read_published, replace_table
 from pipeline.remote import RETRIES
 from pipeline.retry import kept_failures, merged_failures

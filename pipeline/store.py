@@ -31,6 +31,16 @@ class OutputError(OSError):
     """The output cannot be written or read. What was committed stays; the same command carries on once it can be."""
 
 
+# How file systems of buckets are told a file's type.
+_TYPE_ARGUMENT = {"s3": "ContentType", "gs": "content_type"}
+
+
+def _typed(filesystem: Any, content_type: str | None) -> dict[str, str]:
+    protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)
+    arguments = [_TYPE_ARGUMENT[protocol] for protocol in protocols if protocol in _TYPE_ARGUMENT]
+    return {argument: content_type for argument in arguments if content_type is not None}
+
+
 class OutputStore:
     """Files under one root URI, named by relative paths with forward slashes. Pickles as its URI.
 
@@ -65,13 +75,17 @@ class OutputStore:
         """The path as the file system below knows it."""
         return f"{self._resolved[1]}/{path}" if path else self._resolved[1]
 
-    def write(self, path: str, data: bytes, *, sync: bool = True) -> None:
-        """Write a whole file. ``sync=False`` is for markers whose loss in a power cut does no harm."""
+    def write(self, path: str, data: bytes, *, sync: bool = True, content_type: str | None = None) -> None:
+        """Write a whole file. ``sync=False`` is for markers whose loss in a power cut does no harm.
+
+        ``content_type`` is what a bucket that serves web pages tells a browser.
+        """
         with self._told(path):
             if self.is_local:
                 self._write_local(Path(self.full(path)), data, sync)
             else:
-                retried(lambda: self.filesystem.pipe_file(self.full(path), data))
+                typed = _typed(self.filesystem, content_type)
+                retried(lambda: self.filesystem.pipe_file(self.full(path), data, **typed))
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a small file only where there is none; False where there is one.

@@ -11,15 +11,14 @@ import heapq
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 
 from pipeline.manifest import DataFile, Manifest, load_manifest
+from pipeline.published import open_views
 from pipeline.store import OutputStore
 from schemas.tables import SCHEMA_VERSION
 
@@ -65,19 +64,17 @@ class PublishedArchive:
         self.manifest: Manifest = load_manifest(store)
         if not self.manifest.run_id:
             raise ReportError(
-                f"{store.uri} holds no published tables (no manifest.json). Run jobs/extract_docs.py first."
+                f"{store.name} holds no published tables (no manifest.json). Run jobs/extract_docs.py first."
             )
         if self.manifest.schema_version < SCHEMA_VERSION:
             raise ReportError(
-                f"{store.uri} has schema version {self.manifest.schema_version}, the report needs {SCHEMA_VERSION}. "
+                f"{store.name} has schema version {self.manifest.schema_version}, the report needs {SCHEMA_VERSION}. "
                 "Run the same job again: it brings the tables up to date and reads nothing twice."
             )
         self._spill = tempfile.TemporaryDirectory(prefix="folioscope-report-")
-        self.db = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": self._spill.name})
-        if not store.is_local:
-            self.db.register_filesystem(store.filesystem)
-        self.db.execute("SET VARIABLE output = $folder", {"folder": store.full("") if store.is_local else store.uri})
-        self.db.execute(resources.files("schemas").joinpath("views.sql").read_text(encoding="utf-8"))
+        self.db = open_views(store)
+        self.db.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        self.db.execute(f"SET temp_directory = '{self._spill.name}'")
         self.db.execute("CREATE TEMP TABLE chosen AS SELECT * FROM current_assets ORDER BY uri LIMIT $1", [limit])
         self.db.execute(
             """

@@ -8,8 +8,7 @@ Files go to a disk one by one, to a bucket sixteen at a time; at most a few doze
 from __future__ import annotations
 
 import json
-import mimetypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,11 +17,14 @@ from typing import Any
 
 from pipeline.store import OutputStore
 
+CONTENT_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "webp": "image/webp",
+}
 AT_ONCE = 16
 WAITING = 64
-
-# How the file systems that serve web pages are told a file's type.
-_TYPE_ARGUMENT = {"s3": "ContentType", "s3a": "ContentType", "gs": "content_type", "gcs": "content_type"}
 
 
 def script(name: str, value: Any) -> bytes:
@@ -67,7 +69,7 @@ class SiteFiles:
     def put(self, path: str, data: bytes) -> None:
         """Write a file, or have it written before the block ends."""
         if self._pool is None:
-            self._store.write(f"{self._folder}/{path}", data, sync=False)
+            write_typed(self._store, f"{self._folder}/{path}", data)
             return
         if len(self._pending) >= WAITING:
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
@@ -88,16 +90,8 @@ class SiteFiles:
 
 
 def write_typed(store: OutputStore, path: str, data: bytes) -> None:
-    """Write a file so that a bucket serves it as what it is."""
-    protocol = store.filesystem.protocol
-    argument = _TYPE_ARGUMENT.get(protocol if isinstance(protocol, str) else protocol[0])
-    if argument is None:
-        store.write(path, data)
-        return
-    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    kind = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-    write: Callable[..., object] = store.filesystem.pipe_file
-    write(store.full(path), data, **{argument: kind})
+    """Write a file so that a bucket serves it as what it is. None of a report need outlive a power cut."""
+    store.write(path, data, sync=False, content_type=CONTENT_TYPES[path.rpartition(".")[2]])
 
 
 def _parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:

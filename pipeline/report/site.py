@@ -56,7 +56,7 @@ def write_report(output: OutputStore, site: OutputStore, limit: int) -> Report:
 
     Raises:
         ManifestError, ReportError: there is nothing to show; the message says what to do.
-        OSError: the site's place cannot be written. A report that was there before stays.
+        OutputError: the site's place cannot be written. A report that was there before stays.
     """
     archive = PublishedArchive(output, limit)
     try:
@@ -71,7 +71,7 @@ def write_report(output: OutputStore, site: OutputStore, limit: int) -> Report:
     write_typed(site, INDEX, _program("index.html").replace(b"{{folder}}", folder.encode()))
     for name in _older_folders(site, folder):
         site.delete_folder(name)
-    return Report(f"{site.uri}/{INDEX}", overview["files"], overview["shown"], overview["segments"])
+    return Report(f"{site.name}/{INDEX}", overview["files"], overview["shown"], overview["segments"])
 
 
 def _write_program(files: SiteFiles) -> None:
@@ -85,6 +85,7 @@ def _program(name: str) -> bytes:
 
 
 def _older_folders(site: OutputStore, present: str) -> list[str]:
+    site.filesystem.invalidate_cache()
     listed = site.filesystem.ls(site.full(""), detail=False)
     names = [str(path).rstrip("/").rpartition("/")[2] for path in listed]
     return [name for name in names if name.startswith("files-") and name != present]
@@ -109,7 +110,7 @@ def _write_data(archive: PublishedArchive, files: SiteFiles) -> Row:
     runs = archive.rows(_RUNS, [RUNS_SHOWN])
     files.piece("runs", runs[::-1])
     return {
-        "output": archive.store.uri,
+        "output": archive.store.name,
         "files": archive.rows("SELECT count(*) AS n FROM current_assets")[0]["n"],
         "shown": shown,
         "segments": sum(digest.segments for digest in digests.values()),

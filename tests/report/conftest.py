@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from archive_rows import published
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
+from viewer import Viewer
 
 from pipeline.report.site import write_report
 from pipeline.store import OutputStore
@@ -33,22 +33,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write_report(OutputStore(str(published(folder / "out"))), OutputStore(str(folder / "site")), 100)
     return folder / "site"
-
-
-@dataclass
-class Viewer:
-    """The report in a browser window. ``complaints`` holds what the console said, ``asked`` all that was loaded."""
-
-    page: Page
-    address: str
-    complaints: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def open(self, route: str, ready: str) -> Page:
-        """Go to a route and wait until ``ready``, a selector, is there."""
-        self.page.goto(f"{self.address}{route}")
-        self.page.wait_for_selector(ready)
-        return self.page
 
 
 @pytest.fixture

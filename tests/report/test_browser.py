@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from archive_rows import EVIL, EVIL_NAME, FILM, HOSTILE, LINES, PAPER
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Viewer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import Page, expect
+from viewer import Viewer
 
 from pipeline.report.search_index import bucket, words
 

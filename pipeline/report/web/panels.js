@@ -10,8 +10,10 @@ folioscope.panels = (() => {
     low_confidence: "The reader was not sure of its words.",
     garbled_layer: "The text layer's letters are shifted or lost; the picture was read instead.",
     hidden_ocr: "The text layer comes from an older OCR; the picture was read instead.",
-    cut_short: "The model stopped before the end of the page.",
-    repetition: "The model began to repeat itself and was stopped.",
+    cut_off: "The model's answer was cut off before its end.",
+    loop: "The model began to repeat itself and was stopped.",
+    invented: "Many of the model's words do not stand in the page's text layer.",
+    omitted: "Many words of the page's text layer are not in the model's text.",
   };
   const SOURCES = { text_layer: "Text layer", model: "Read from the picture", none: "No text" };
 
