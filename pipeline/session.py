@@ -77,9 +77,14 @@ def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> 
     try:
         _init(options, tries=1 if joining else LOCAL_STARTS)
     except Exception as error:  # where a node does not come up in time, Ray raises no more special one
+        if joining is None:
+            raise SessionError(
+                f"Ray could not be started on this machine: {error}. Where it is short of memory or busy with other "
+                "work, run the same command again later."
+            ) from error
         raise SessionError(
-            f"Ray could not be reached at {joining or 'this machine'}: {error}. On a cluster with token "
-            "authentication (Ray 2.59 and newer) set RAY_AUTH_MODE=token where you submit."
+            f"Ray could not be reached at {joining}: {error}. On a cluster with token authentication (Ray 2.59 and "
+            "newer) set RAY_AUTH_MODE=token where you submit."
         ) from error
     try:
         _check_room(need, [node["Resources"] for node in ray.nodes() if node["Alive"]], say)
