@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pyarrow as pa
+import tenacity
 
 from model.load import ModelLoadError
 
@@ -27,6 +28,7 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 # Of an actor that died while it was made Ray gives the trace as text alone.
 _LOAD_ERROR = re.compile(rf"^{ModelLoadError.__module__}\.{ModelLoadError.__qualname__}: (.+)$", re.M)
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
+LOCAL_STARTS = 3
 
 
 class SessionError(RuntimeError):
@@ -73,17 +75,32 @@ def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> 
             "object_store_memory": 256 << 20,
         }
     try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        _init(options, tries=1 if joining else LOCAL_STARTS)
+    except Exception as error:  # where a node does not come up in time, Ray raises no more special one
+        if joining is None:
+            raise SessionError(
+                f"Ray could not be started on this machine: {error}. Where it is short of memory or busy with other "
+                "work, run the same command again later."
+            ) from error
         raise SessionError(
-            f"Ray could not be reached at {joining or 'this machine'}: {error}. On a cluster with token "
-            "authentication (Ray 2.59 and newer) set RAY_AUTH_MODE=token where you submit."
+            f"Ray could not be reached at {joining}: {error}. On a cluster with token authentication (Ray 2.59 and "
+            "newer) set RAY_AUTH_MODE=token where you submit."
         ) from error
     try:
         _check_room(need, [node["Resources"] for node in ray.nodes() if node["Alive"]], say)
         yield
     finally:
         ray.shutdown()
+
+
+def _init(options: Mapping[str, Any], tries: int) -> None:
+    """Ray gives a local node half a minute to come up: a busy machine may need more than one try."""
+    import ray
+
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(tries), before_sleep=lambda _: ray.shutdown(), reraise=True
+    )
+    retrying(ray.init, **options)
 
 
 def _check_room(need: Need, nodes: Sequence[Mapping[str, float]], say: Callable[[str], None]) -> None:

@@ -50,6 +50,16 @@ MIDDLE = """
 |--:|---|---|---|---|
 """
 TAIL = """
+## Figures
+
+- **2,000 damaged files** (`python benchmarks/hostile.py`, seed 1: the demo archive's files with bytes flipped, cut,
+  dropped, repeated, zeroed, swapped, grafted, and numbers made extreme) beside 200 whole ones, through the whole job:
+  no crash, no hang, books balanced, every page of the 200 read. Of the damaged, 890 were read whole and 197 in part;
+  913 were given up: 371 `damaged_file`, 110 `type_mismatch`, 48 `password_required`, 7 `empty_file`, 4 `no_pages`, and
+  the rest page by page (840 pages `damaged_file`, 170 `decode_error`).
+- **Twenty kills** of drivers, actors and decode children over 200 units, on every change; `make soak` goes on for as
+  long as you like, on S3, and compares each round's rows with an undisturbed run's.
+
 ## What the promise does not cover
 
 - Links to files are followed as far as the account that runs the job may read; links to folders are not followed. An
