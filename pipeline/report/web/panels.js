@@ -131,8 +131,10 @@ folioscope.panels = (() => {
       answer.reasoning ? h("details", {}, h("summary", { text: "Reasoning" }), h("p", { class: "reasoning", text: answer.reasoning })) : null)));
   }
 
-  function failures(asset) {
-    return h("div", { class: "prose" }, ...asset.failures.map((failure) => h("section", { class: "trouble" },
+  /** What failed: all of it, or that of one page or shot. */
+  function failures(asset, segment = null) {
+    const shown = Number.isInteger(segment) ? asset.failures.filter((failure) => failure.segment === segment) : asset.failures;
+    return h("div", { class: "prose" }, ...shown.map((failure) => h("section", { class: "trouble" },
       h("h2", { text: `${text.capital(failure.reason)}${failure.segment ? `, ${asset.kind === "video" ? "shot" : "page"} ${failure.segment}` : ""}` }),
       h("p", { class: "faint", text: `Stage ${failure.stage}` }),
       h("p", { class: "breaks", text: failure.message }),
