@@ -19,13 +19,16 @@ $(BIN)/.ready: pyproject.toml
 
 venv: $(BIN)/.ready  ## Make the virtual environment
 
-demo: $(BIN)/.ready  ## Read the demo archive, or your own: make demo INPUT=/some/folder
+demo: $(BIN)/.ready  ## Read the demo archive and film, or your own: make demo INPUT=/some/folder
 ifeq ($(INPUT),demo/archive)
 	$(BIN)/python examples/make_archive.py demo/archive > /dev/null
+	$(BIN)/python examples/make_film.py demo/archive > /dev/null
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) \
 	    --questions examples/questions.yaml --password-file demo/passwords.txt --max-failures 7
+	$(BIN)/python jobs/index_videos.py --input $(INPUT) --output $(OUTPUT) --questions examples/questions.yaml
 else
 	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
+	$(BIN)/python jobs/index_videos.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
 endif
 	@$(BIN)/python examples/show_tables.py $(OUTPUT)
 	@$(BIN)/python jobs/report.py $(OUTPUT)

@@ -67,7 +67,8 @@ units as a run makes them, drawn PDFs rendered in decode children, our reader, t
 rendered at {dpi} dpi; at {full_dpi} dpi decoding takes this host {decode:.0f} ms of CPU a page. The simulation's
 seconds are stretched by {stretch} replicas, so that {cores} cores are not what is measured.
 busy: share of wall time in which a replica's device worked, from its first full set of pages (warm-up) until the first
-replica runs out of work. speed: tokens written in that time, as a share of what the device alone would write.
+replica has fewer pages left than it takes at once. speed: tokens written in that time, as a share of what the device
+alone would write. whole_run_busy: from each replica's first step to the end of the last one.
 """
 
 
@@ -205,9 +206,9 @@ def simulate(device: Device, replicas: int, stretch: float, pages: int, scratch:
 
 
 def shares(logs: list[Any], device: Device, stretch: float) -> dict[str, float]:
-    """Of logs with columns time, busy seconds, tokens: the shares over all replicas, after warm-up."""
+    """Of logs with columns time, busy seconds, tokens, requests: the shares over all replicas, after warm-up."""
     first_tokens = device.limits.most_sequences * device.page.most_tokens
-    until = min(log[-1, 0] for log in logs)
+    until = min(log[log[:, 3] >= device.limits.most_sequences][-1, 0] for log in logs)
     busy, tokens, wall = 0.0, 0.0, 0.0
     slowest = 1.0
     for log in logs:

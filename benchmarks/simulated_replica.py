@@ -111,7 +111,7 @@ class _Conversation:
 
 
 class _LoggedEngine(FakeEngine):
-    """Writes a line a step: when it ended, the seconds that the device was busy so far, and the tokens written."""
+    """Writes a line a step: when it ended, the device's busy seconds and tokens so far, and the requests still here."""
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__(simulation.page.script, simulation.timing.stretched(simulation.stretch), simulation.limits)
@@ -119,5 +119,5 @@ class _LoggedEngine(FakeEngine):
 
     def step(self) -> list[Completion]:
         completions = super().step()
-        self._log.write(f"{time.time()} {self.counters.busy_seconds} {self.counters.output_tokens}\n")
+        self._log.write(f"{time.time()} {self.counters.busy_seconds} {self.counters.output_tokens} {self.unfinished}\n")
         return completions

@@ -19,10 +19,8 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from jobs import options
-from jobs.extract_docs import EPILOG, Exit, run_job
-from model.load import UnknownModelError, describe_replica
-from pipeline.config import ConfigError, load_questions, parse_config
-from pipeline.logs import LogFormat, complain, configure_logs
+from jobs.launch import EPILOG, launch
+from pipeline.logs import LogFormat
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,40 +42,49 @@ def index_videos(
     max_failures: options.MaxFailures = 0,
     address: options.Address = None,
     seconds_per_page: options.SecondsPerPage = 60.0,
+    seconds_per_file: options.SecondsPerFile = 6 * 3600.0,
     memory_mb: options.MemoryMb = 2048,
     max_file_mb: options.MaxFileMb = 16384,
     price_per_replica_hour: options.PricePerReplicaHour = None,
+    plan: options.Plan = False,
+    plan_json: options.PlanJson = False,
+    max_replica_hours: options.MaxReplicaHours = None,
+    max_cost: options.MaxCost = None,
+    deadline: options.Deadline = None,
+    retry_failed: options.RetryFailed = None,
     log_format: options.LogFormatOption = LogFormat.text,
 ) -> None:
     """Index films into Parquet tables; run it again to carry on or to take in what is new."""
-    configure_logs(log_format)
-    try:
-        config = parse_config(
-            inputs=tuple(inputs),
-            output=output,
-            media="films",
-            tasks=tuple(task.strip() for task in tasks.split(",") if task.strip()),
-            questions=load_questions(questions) if questions else (),
-            model=model,
-            engine=engine,
-            gpus_per_replica=gpus_per_replica,
-            replicas=replicas,
-            seconds_per_unit=seconds_per_unit,
-            max_frames_per_shot=max_frames_per_shot,
-            thumbnails=thumbnails,
-            limit=limit,
-            max_failures=max_failures,
-            address=address,
-            seconds_per_page=seconds_per_page,
-            memory_mb=memory_mb,
-            max_file_mb=max_file_mb,
-            price_per_replica_hour=price_per_replica_hour,
-        )
-        replica = describe_replica(config.choice)
-    except (ConfigError, UnknownModelError) as error:
-        complain(str(error))
-        raise typer.Exit(Exit.BAD_ARGUMENTS) from error
-    raise typer.Exit(run_job(config, replica))
+    ended = launch(
+        media="films",
+        inputs=tuple(inputs),
+        output=output,
+        tasks=tasks,
+        questions=questions,
+        model=model,
+        engine=engine,
+        gpus_per_replica=gpus_per_replica,
+        replicas=replicas,
+        seconds_per_unit=seconds_per_unit,
+        max_frames_per_shot=max_frames_per_shot,
+        thumbnails=thumbnails,
+        limit=limit,
+        max_failures=max_failures,
+        address=address,
+        seconds_per_page=seconds_per_page,
+        seconds_per_file=seconds_per_file,
+        memory_mb=memory_mb,
+        max_file_mb=max_file_mb,
+        price_per_replica_hour=price_per_replica_hour,
+        plan=plan,
+        plan_json=plan_json,
+        max_replica_hours=max_replica_hours,
+        max_cost=max_cost,
+        deadline=deadline,
+        retry_failed=retry_failed,
+        log_format=log_format,
+    )
+    raise typer.Exit(ended)
 
 
 if __name__ == "__main__":

@@ -43,3 +43,23 @@ LogFormatOption = Annotated[
     LogFormat, typer.Option("--log-format", help="Of progress and messages on stderr: lines, or JSON objects.")
 ]
 PricePerReplicaHour = Annotated[float | None, typer.Option(help="Puts a cost into the runs table.")]
+SecondsPerFile = Annotated[
+    float, typer.Option(help="What an actor may spend on decoding one file; the rest of it then fails.")
+]
+Plan = Annotated[bool, typer.Option("--plan", help="Print what would be done, with its cost, and do nothing.")]
+PlanJson = Annotated[bool, typer.Option("--plan-json", help="The same as one line of JSON.")]
+MaxReplicaHours = Annotated[
+    float | None,
+    typer.Option(
+        "--max-replica-hours",
+        "--max-gpu-hours",
+        help="Stop once replicas have been busy and idle for so long, summed over them: GPU hours where each holds "
+        "one GPU. Newest files come first.",
+    ),
+]
+MaxCost = Annotated[float | None, typer.Option(help="The same, by --price-per-replica-hour.")]
+Deadline = Annotated[str | None, typer.Option(help="Stop at a time (2026-03-01T06:00) or after a while (6h, 1d12h).")]
+RetryFailed = Annotated[
+    str | None,
+    typer.Option(help="Take failures up again: all, or reason codes of docs/failures.md, comma-separated."),
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,9 @@ def print_plan(estimate: Estimate) -> None:
     """What a run would do, on stdout."""
     files = [(name, f"{getattr(estimate.files, name):,}", meaning) for name, meaning in FATES]
     _print("Files", ("", "files", "meaning"), files)
+    if estimate.empty:
+        typer.echo("nothing to be done")
+        return
     hours = estimate.replica_seconds * (1 / 3600) if estimate.replica_seconds else None
     known = f"{estimate.known_pages:,} of them counted"
     work = [
@@ -42,7 +46,7 @@ def print_plan(estimate: Estimate) -> None:
     ]
     _print("Work to be done", ("", "expected", "four cases in five", ""), work)
     for note in estimate.notes:
-        print(f"note: {note}")  # noqa: T201
+        typer.echo(f"note: {note}")
 
 
 def print_bill(bill: Bill) -> None:
@@ -72,10 +76,10 @@ def _figure(value: float) -> str:
 
 def _print(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
-        print(f"{title}:")  # noqa: T201
+        typer.echo(f"{title}:")
         for row in rows:
             cells = (f"{name} {cell}" if name else cell for name, cell in zip(header, row, strict=True) if cell)
-            print("  " + "; ".join(cells))  # noqa: T201
+            typer.echo("  " + "; ".join(cells))
         return
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(header):

@@ -182,7 +182,7 @@ def _understanding(ledger: Ledger, config: RunConfig, recipes: Recipes) -> dict[
     ledger.db.execute(
         """
         CREATE OR REPLACE TABLE ready AS
-        SELECT documents.* FROM documents JOIN tallies USING (asset_id)
+        SELECT asset_id FROM documents JOIN tallies USING (asset_id)
         WHERE ($1 OR tallies.settled = documents.segment_count) AND asset_id NOT IN (SELECT asset_id FROM unread)
         """,
         ["read" in config.tasks],

@@ -165,7 +165,8 @@ def resolve_files(ledger: Ledger, kinds: tuple[str, ...]) -> None:
               AND uri NOT IN (SELECT uri FROM looked_into)
         )
         SELECT listed.uri, listed.etag, listed.size, listed.modified_at, listed.skipped, listed.named_kind,
-               known.* EXCLUDE (uri, etag, size, modified_at, status, reason, shot_count), shots.shot_count,
+               known.* EXCLUDE (uri, etag, size, modified_at, status, reason, shot_count, run_id, first_seen_at,
+                                read_recipe_id, summary_recipe_id, answer_recipe_ids), shots.shot_count,
                coalesce(known.page_count, shots.shot_count) AS segment_count,
                CASE WHEN uncut.asset_id IS NOT NULL THEN uncut.reason
                     WHEN known.asset_id IS NULL THEN known.reason
@@ -279,17 +280,26 @@ def commit_unlisted(work: WorkArea, listing: Listing, run_id: str) -> None:
 def register_questions(ledger: Ledger, questions: Sequence[QuestionSpec], recipes: Recipes) -> None:
     """Register ``asked``: (asset_id, question_id, question, recipe_id), one row for each answer wanted."""
     ledger.db.execute(
-        "CREATE OR REPLACE TABLE asked (asset_id VARCHAR, question_id VARCHAR, question VARCHAR, recipe_id VARCHAR)"
+        """
+        CREATE OR REPLACE TABLE questions
+            (question_id VARCHAR, question VARCHAR, recipe_id VARCHAR, everywhere BOOLEAN);
+        CREATE OR REPLACE TABLE asked_of (asset_id VARCHAR, question_id VARCHAR);
+        -- A view: as many rows as documents times questions would fill the memory.
+        CREATE OR REPLACE VIEW asked AS
+        SELECT asset_id, question_id, question, recipe_id FROM documents CROSS JOIN questions WHERE everywhere
+        UNION ALL
+        SELECT asset_id, question_id, question, recipe_id FROM asked_of JOIN questions USING (question_id)
+        """
     )
     for spec in questions:
-        values = [spec.id, spec.question, recipes.answer[spec.id]]
+        values = [spec.id, spec.question, recipes.answer[spec.id], spec.assets is None]
+        ledger.db.execute("INSERT INTO questions VALUES ($1, $2, $3, $4)", values)
         if spec.assets is None:
-            ledger.db.execute("INSERT INTO asked SELECT asset_id, $1, $2, $3 FROM documents", values)
             continue
         paths = ledger.query("SELECT asset_id, unnest(uris) AS uri FROM documents")
         meant = [spec.applies_to(uri) for uri in paths["uri"].to_pylist()]
         ledger.db.register("meant", paths.filter(pa.array(meant, pa.bool_())))
-        ledger.db.execute("INSERT INTO asked SELECT DISTINCT asset_id, $1, $2, $3 FROM meant", values)
+        ledger.db.execute("INSERT INTO asked_of SELECT DISTINCT asset_id, $1 FROM meant", [spec.id])
 
 
 def documents_to_understand(
@@ -302,7 +312,7 @@ def documents_to_understand(
     ledger.db.execute(
         """
         CREATE OR REPLACE TABLE ready AS
-        SELECT documents.* FROM documents JOIN tallies USING (asset_id)
+        SELECT asset_id FROM documents JOIN tallies USING (asset_id)
         WHERE tallies.settled = documents.segment_count AND asset_id NOT IN (SELECT asset_id FROM unread)
         """
     )
@@ -316,7 +326,8 @@ def documents_to_understand(
     ledger.db.register("wanted_documents", pa.table({"asset_id": pa.array(wanted, pa.string())}))
     rows = ledger.query(
         f"""
-        SELECT asset_id, uri, etag, size, kind, title, duration_s FROM ready SEMI JOIN wanted_documents USING (asset_id)
+        SELECT asset_id, uri, etag, size, kind, title, duration_s
+        FROM documents SEMI JOIN wanted_documents USING (asset_id)
         ORDER BY {newest(newest_first)}
         """
     )

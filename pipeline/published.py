@@ -18,6 +18,8 @@ def open_views(store: OutputStore) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     root = store.full("")
     if not store.is_local:
+        # A file opened in Python serves one thread: DuckDB seeks and reads in two steps.
+        database.execute("SET threads = 1")
         database.register_filesystem(store.filesystem)
         root = store.uri
     database.execute("SET VARIABLE output = $root", {"root": root})

@@ -26,7 +26,3 @@ class Span:
 
     def __mul__(self, factor: float) -> Span:
         return Span(self.low * factor, self.expected * factor, self.high * factor)
-
-    def widened(self, low: float, high: float) -> Span:
-        """The same expectation, with bounds that hold ``low`` and ``high`` too."""
-        return Span(min(self.low, low), self.expected, max(self.high, high))

@@ -6,7 +6,19 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 
-VERSIONED = ("folioscope", "ray", "pyarrow", "pymupdf", "rapidocr", "onnxruntime", "torch", "transformers", "pillow")
+VERSIONED = (
+    "folioscope",
+    "ray",
+    "pyarrow",
+    "pymupdf",
+    "rapidocr",
+    "onnxruntime",
+    "torch",
+    "transformers",
+    "pillow",
+    "av",
+    "decord2",
+)
 
 
 def versions() -> Mapping[str, str]:

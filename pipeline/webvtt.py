@@ -136,7 +136,7 @@ def _write_film(store: OutputStore, film: dict[str, Any], shots: Sequence[tuple[
     """Path by track; None where there is nothing to tell, and so no file."""
     uri = film["named_by"]
     cues = {
-        "text": sorted((cue for shot in shots for cue in _text_cues(shot)), key=lambda cue: (cue.start_s, cue.end_s)),
+        "text": joined(cue for shot in shots for cue in _text_cues(shot)),
         "captions": [Cue(shot[1], shot[2], shot[5]) for shot in shots if shot[5]],
         "chapters": [Cue(part["start_s"], part["end_s"], part["title"]) for part in film["chapters"] or ()],
     }
@@ -164,6 +164,20 @@ def _text_cues(shot: tuple[Any, ...]) -> Iterator[Cue]:
         yield Cue(block["start_s"], gone, lines_of(block["text"]))
     if not timed and (text or "").strip():
         yield Cue(start_s, end_s, lines_of(text))
+
+
+def joined(cues: Iterable[Cue]) -> list[Cue]:
+    """Cues by their starts; the same words that stand on through a cut are one cue."""
+    kept: list[Cue] = []
+    last: dict[str, int] = {}
+    for cue in sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)):
+        place = last.get(cue.text)
+        if place is not None and cue.start_s <= kept[place].end_s:
+            kept[place] = Cue(kept[place].start_s, max(kept[place].end_s, cue.end_s), cue.text)
+        else:
+            last[cue.text] = len(kept)
+            kept.append(cue)
+    return kept
 
 
 def lines_of(text: str) -> str:

@@ -59,6 +59,8 @@ class _Track:
         self.end_s = time_s
         self.frames += 1
         if _grown(self.words, words) or (line.confidence > self.line.confidence and not _grown(words, self.words)):
+            if not _same_place(self.line.box, line.box):  # lines that roll are compared where they first stood
+                line = replace(line, box=self.line.box, straight=self.line.straight)
             self.line, self.words = line, words
 
     @property

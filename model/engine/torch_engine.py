@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -195,9 +196,9 @@ class TorchEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Writers:
-    """Sequences that write one token each, attended together: rows of the step, their pages and what they may see."""
+    """Sequences that write one token each, attended together: which of the writers, their pages, what they may see."""
 
-    rows: Tensor
+    rows: slice
     tables: Tensor  # (sequences, pages)
     visible: Tensor  # (sequences, 1, tokens)
 
@@ -221,28 +222,35 @@ class PagedAttention:
                 table = self._tensor(pages[: pages_for(piece.end)])
                 self._readers.append((slice(row, len(slots)), table, piece.end))
         self._slots = self._tensor(slots)
-        self._writers = [self._group(group) for group in _alike(writers)]
+        groups = _alike(writers)
+        self._writing = self._tensor([row for group in groups for row, _ in group])
+        ends = [0, *accumulate(len(group) for group in groups)]
+        self._writers = [self._group(group, slice(*ends[n : n + 2])) for n, group in enumerate(groups)]
 
     def __call__(self, layer: int, attention: LatentAttention, query: Tensor, latent: Tensor) -> Tensor:
         held = self._pool.latents[layer]
         held.view(-1, held.shape[-1])[self._slots] = latent
         out = query.new_empty(len(query), attention.heads, attention.value)
-        for group in self._writers:
-            context = held[group.tables].flatten(1, 2)
-            out[group.rows] = attention.attend_absorbed(query[group.rows][:, None], context, group.visible)[:, 0]
+        if self._writers:
+            carried = attention.absorb(query[self._writing])
+            seen = [
+                attention.mix(carried[group.rows, None], held[group.tables].flatten(1, 2), group.visible)
+                for group in self._writers
+            ]
+            out[self._writing] = attention.release(torch.cat(seen)[:, 0])
         for rows, table, length in self._readers:
             context = held[table].flatten(0, 1)[:length]
             out[rows] = attention.attend(query[rows][None], context[None])[0]
         return out
 
-    def _group(self, group: list[tuple[int, Piece]]) -> _Writers:
+    def _group(self, group: list[tuple[int, Piece]], rows: slice) -> _Writers:
         """Contexts of about one length as one rectangle; the pages that fill it up are masked."""
         most = max(pages_for(piece.end) for _, piece in group)
         tables = [piece.sequence.pages[:most] for _, piece in group]
         tables = [table + table[-1:] * (most - len(table)) for table in tables]
         lengths = self._tensor([piece.end for _, piece in group])
         visible = torch.arange(most * PAGE_TOKENS, device=self._device) < lengths[:, None]
-        return _Writers(self._tensor([row for row, _ in group]), self._tensor(tables), visible[:, None])
+        return _Writers(rows, self._tensor(tables), visible[:, None])
 
     def _tensor(self, values: list[int] | list[list[int]]) -> Tensor:
         return torch.tensor(values, dtype=torch.long, device=self._device)

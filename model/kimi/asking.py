@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import bm25s
 import numpy as np
 
 from model.engine.interface import Completion, Engine, Request, Sampling, complete_in_order
@@ -111,6 +110,8 @@ class Nearest:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._count = len(texts)
+        import bm25s  # not before the engine is made: it loads numba, over which vLLM 0.32 stumbles on the CPU
+
         self._index = bm25s.BM25()
         self._index.index([words_of(text) or ["\0"] for text in texts], show_progress=False)
 

@@ -30,6 +30,7 @@ from model.protocol import (
     Box,
     Evidence,
     FilmText,
+    Frame,
     KeyPoint,
     PageInput,
     PageText,
@@ -44,6 +45,7 @@ from model.protocol import (
 )
 
 _ASKED_WORD = re.compile(r'\bis\s+["“](?P<word>[^"”]{1,40})["”]\s+(?:on|in)\b', re.I)
+_NOTHING = Reading("", "none")
 _FOUND = re.compile(r"yes, line (\d)")
 
 
@@ -62,14 +64,18 @@ class NanoReplica:
         return self._read_shot(segment) if isinstance(segment, ShotInput) else self._read_page(segment)
 
     def _read_shot(self, shot: ShotInput) -> Reading:
-        """Each frame as a page; a text that several frames show is one block. The model cannot say what it sees."""
+        """Each frame that differs, as a page; a text that several show is one block. It cannot say what it sees."""
         begun = time.perf_counter()
         blocks: dict[str, Block] = {}
         flags: set[str] = set()
         used = Usage()
+        shown: Frame | None = None
+        page = _NOTHING
         for frame in shot.frames:
-            page = self._read_page(PageInput(1, shot.width_px, shot.height_px, frame.image, None))
-            used = Usage(used.input_tokens + page.usage.input_tokens, used.output_tokens + page.usage.output_tokens)
+            if shown is None or not np.array_equal(shown.image, frame.image):
+                page = self._read_page(PageInput(1, shot.width_px, shot.height_px, frame.image, None))
+                used = Usage(used.input_tokens + page.usage.input_tokens, used.output_tokens + page.usage.output_tokens)
+            shown = frame
             flags.update(page.flags)
             for block in page.blocks:
                 known = blocks.get(block.text, replace(block, start_s=frame.time_s))

@@ -7,8 +7,7 @@ engine is cleared and serves on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 from model.engine.interface import Engine, EngineName
 from model.kimi.asking import Asker, Limits
@@ -16,18 +15,15 @@ from model.kimi.conversation import Conversation
 from model.kimi.description import Behaviour, behaviour_of, resolve
 from model.kimi.films import FilmUnderstander
 from model.kimi.reading import Reader
-from model.kimi.shots import ShotReader
 from model.kimi.understanding import Understander
 from model.kimi_vl import KimiVLProcessor
 from model.protocol import (
     Answer,
     AssetText,
     FilmText,
-    PageInput,
     Question,
     Reading,
     SegmentInput,
-    ShotInput,
     Summary,
 )
 
@@ -77,19 +73,13 @@ class KimiReplica:
     def __init__(self, engine: Engine, conversation: Conversation, behaviour: Behaviour, context_tokens: int) -> None:
         self.engine = engine
         self._reader = Reader(engine, conversation, behaviour.read)
-        self._shot_reader = ShotReader(engine, conversation, behaviour.read)
         asker = Asker(engine, conversation)
         limits = Limits(context_tokens, behaviour.summary, behaviour.answer)
         self._understander = Understander(asker, conversation, limits)
         self._film_understander = FilmUnderstander(asker, conversation, limits)
 
     def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
-        """Pages and shots are read in runs of one kind: a run is done before the next begins."""
-        for are_shots, run in _runs(segments):
-            if are_shots:
-                yield from self._shot_reader.read(cast(Iterator[ShotInput | None], run))
-            else:
-                yield from self._reader.read(cast(Iterator[PageInput | None], run))
+        return self._reader.read(segments)
 
     def summarize(self, asset: AssetText) -> Summary:
         if isinstance(asset, FilmText):
@@ -100,15 +90,3 @@ class KimiReplica:
         if isinstance(asset, FilmText):
             return self._film_understander.answer(asset, questions)
         return self._understander.answer(asset, questions)
-
-
-def _runs(segments: Iterable[SegmentInput | None]) -> Iterator[tuple[bool, Iterator[SegmentInput | None]]]:
-    """(are these shots, run of segments of one kind); what is not ready yet belongs to the run before it."""
-    are_shots = False
-
-    def kind(segment: SegmentInput | None) -> bool:
-        nonlocal are_shots
-        are_shots = are_shots if segment is None else isinstance(segment, ShotInput)
-        return are_shots
-
-    return groupby(segments, key=kind)

@@ -105,19 +105,28 @@ class LatentAttention(nn.Module):
 
         ``visible`` is None (each query sees all S tokens) or bool, (batch or 1, T or 1, S).
         """
-        batch, queries, heads, _ = query.shape
-        weights = self.absorbed_scores(query, latent, visible).softmax(dim=-1).to(latent.dtype)
-        content = weights.flatten(1, 2) @ latent[..., : self.rank]
-        _, up_value = self._up_projections()
-        return torch.einsum("bthr,hvr->bthv", content.view(batch, queries, heads, -1), up_value)
+        return self.release(self.mix(self.absorb(query), latent, visible))
 
-    def absorbed_scores(self, query: Tensor, latent: Tensor, visible: Tensor | None) -> Tensor:
-        """Scaled scores in float32, (batch, T, heads, S); what is not visible is minus infinity."""
+    def absorb(self, query: Tensor) -> Tensor:
+        """Queries carried into the latent's space: (..., heads, 192) to (..., heads, 576)."""
         plain, turned = query.split([self.nope, self.rope], dim=-1)
         up_key, _ = self._up_projections()
-        carried = torch.cat([torch.einsum("bthn,hnr->bthr", plain, up_key), turned], dim=-1)
+        return torch.cat([torch.einsum("...hn,hnr->...hr", plain, up_key), turned], dim=-1)
+
+    def mix(self, carried: Tensor, latent: Tensor, visible: Tensor | None) -> Tensor:
+        """What carried queries (batch, T, heads, 576) see of the latents, (batch, T, heads, rank)."""
+        weights = self.absorbed_scores(carried, latent, visible).softmax(dim=-1).to(latent.dtype)
+        return (weights.flatten(1, 2) @ latent[..., : self.rank]).view(*carried.shape[:3], self.rank)
+
+    def release(self, content: Tensor) -> Tensor:
+        """Out of the latent's space: (..., heads, rank) to (..., heads, 128)."""
+        _, up_value = self._up_projections()
+        return torch.einsum("...hr,hvr->...hv", content, up_value)
+
+    def absorbed_scores(self, carried: Tensor, latent: Tensor, visible: Tensor | None) -> Tensor:
+        """Scaled scores in float32, (batch, T, heads, S); what is not visible is minus infinity."""
         scores = carried.flatten(1, 2) @ latent.transpose(1, 2)
-        scores = scores.view(*query.shape[:3], -1).float() * self.scale
+        scores = scores.view(*carried.shape[:3], -1).float() * self.scale
         return scores if visible is None else scores.masked_fill(~visible.unsqueeze(-2), float("-inf"))
 
     def _up_projections(self) -> tuple[Tensor, Tensor]:

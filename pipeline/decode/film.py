@@ -73,6 +73,7 @@ class Film:
         self.damaged: list[float] = []
         self._container: Any = None
         self._stream: Any = None
+        self._fresh = False
         self._open()
         self.index = self._read_index()
         self._open()
@@ -91,22 +92,21 @@ class Film:
         return self._stream
 
     def frames(self, key: int | None) -> Iterator[tuple[int, Any]]:
-        """(stamp, frame) in order of presentation, from the key frame at stamp ``key``; None: from the film's start."""
-        self._open()
-        first = 0
-        if key is not None:
-            first = int(np.searchsorted(self.index.stamps, key))
-            if not self._seek(key):
-                yield from ((stamp, frame) for stamp, frame in self._from_start() if stamp >= key)
-                return
-        yield from self._stamped(first)
+        """(stamp, frame) in order of presentation, from the key frame at stamp ``key``; None: from the film's start.
 
-    def _from_start(self) -> Iterator[tuple[int, Any]]:
-        self._open()
-        yield from self._stamped(0)
+        One walk at a time: another one ends those before it.
+        """
+        if key is not None and self._seek(key):
+            yield from self._stamped(int(np.searchsorted(self.index.stamps, key)))
+            return
+        if not self._fresh:
+            self._open()
+        self._fresh = False
+        yield from ((stamp, frame) for stamp, frame in self._stamped(0) if key is None or stamp >= key)
 
     def _seek(self, key: int) -> bool:
         """Go to a key frame; False where the container cannot."""
+        self._fresh = False
         try:
             self._container.seek(key, stream=self._stream, backward=True)
             for packet in self._container.demux(self._stream):
@@ -160,6 +160,7 @@ class Film:
             ) from error
         self._stream = picture_stream(self._container, self.name)
         self._stream.thread_count = 1
+        self._fresh = True  # no packet is read yet
 
     def _read_index(self) -> FilmIndex:
         stamps, keys = array("q"), array("q")

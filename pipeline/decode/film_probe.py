@@ -25,7 +25,8 @@ def probe_film(path: Path, name: str, head: bytes) -> Probe:
     try:
         if not len(film.index.stamps):
             raise Failure(Reason.NO_FRAMES, f"{name}: its video stream holds no frame; get another copy")
-        turn = clockwise_turn(first_frame(film))
+        _, frame = first_frame(film)
+        turn = clockwise_turn(frame)
         width, height = film.stream.width, film.stream.height
         if turn % 180:
             width, height = height, width
@@ -46,12 +47,12 @@ def probe_film(path: Path, name: str, head: bytes) -> Probe:
         film.close()
 
 
-def first_frame(film: Film) -> Any:
-    """The first frame that decodes; None where there is none."""
+def first_frame(film: Film) -> tuple[int | None, Any]:
+    """(stamp, frame) of the first frame that decodes; (None, None) where there is none."""
     try:
-        return next((frame for _, frame in film.frames(None)), None)
+        return next(film.frames(None), (None, None))
     except FILM_ERRORS:
-        return None
+        return None, None
 
 
 def clockwise_turn(frame: Any) -> int:

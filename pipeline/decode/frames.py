@@ -40,8 +40,9 @@ class FrameReader:
 
     def __init__(self, path: Path, name: str) -> None:
         self.film = Film(path, name)
-        self._turn = clockwise_turn(first_frame(self.film))
-        self._decord = None if self._turn else _open_decord(self.film)
+        first = first_frame(self.film)
+        self._turn = clockwise_turn(first[1])
+        self._decord = None if self._turn else _open_decord(self.film, first)
 
     def close(self) -> None:
         self.film.close()
@@ -129,29 +130,27 @@ def groups_by_key(numbers: Sequence[int], stamps: Any, keys: Any) -> Iterator[tu
         yield served, group
 
 
-def _open_decord(film: Film) -> Any:
+def _open_decord(film: Film, first: tuple[int | None, Any]) -> Any:
     """decord's reader; None where it does not open the film, or gives other frames than are asked for."""
     index = film.index
     if index.open_gop or film.container.format.name in FREE_CLOCKS:
         return None
     try:
         reader = decord.VideoReader(str(film.path), num_threads=1)
-        if len(reader) == len(index.stamps) and all(_agrees(reader, film, key) for key in _probes(film)):
-            return reader
+        if len(reader) != len(index.stamps) or not _agrees(reader, film, *first):
+            return None
+        if len(index.keys) > 1:
+            middle = int(index.keys[len(index.keys) // 2])
+            if not _agrees(reader, film, *next(film.frames(middle), (None, None))):
+                return None
     except DECORD_ERRORS:
         return None
-    return None
+    return reader
 
 
-def _probes(film: Film) -> list[int | None]:
-    """The film's start, and a key frame in its middle where there is one."""
-    keys = film.index.keys
-    return [None] if len(keys) < 2 else [None, int(keys[len(keys) // 2])]
-
-
-def _agrees(reader: Any, film: Film, key: int | None) -> bool:
-    stamp, frame = next(film.frames(key), (None, None))
-    if frame is None or stamp is None:
+def _agrees(reader: Any, film: Film, stamp: int | None, frame: Any) -> bool:
+    """True where decord gives the same picture for a frame that PyAV has decoded."""
+    if stamp is None:
         return False
     reader.seek_accurate(int(np.searchsorted(film.index.stamps, stamp)))
     theirs = reader.next().asnumpy()

@@ -3,7 +3,7 @@
 Each frame's features depend on it and on the frame before it alone, so a film may be cut into spans in any way. A
 span owns the frames after its first key frame up to and including the next span's first key frame: that one it decodes
 once more than needed, to know the difference across the seam. The film's first frame belongs to the first span.
-Decoding is nearly all of the cost; the decoder's own scaler makes the frames small, and measuring one takes 0.15 ms.
+Decoding is nearly all of the cost; the decoder's own scaler makes the frames small, and measuring one takes 0.1 ms.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ class _Measure:
         colours = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
         change = -1.0
         if self._before is not None:
-            change = sum(cv2.mean(cv2.absdiff(colours, self._before))[:3]) / 3
+            change = cv2.norm(colours, self._before, cv2.NORM_L1) / colours.size
         self._before = colours
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         edges = cv2.Laplacian(grey, cv2.CV_16S)
-        deviation = float(cv2.meanStdDev(edges)[1][0, 0])
+        sharpness = cv2.norm(edges, cv2.NORM_L2) ** 2 / edges.size  # their mean is 0
         signature = _grid(grey, LIGHT_GRID) + _grid(cv2.convertScaleAbs(edges), EDGE_GRID)
-        return change, sum(cv2.mean(small)[:3]) / 3, deviation * deviation, signature
+        return change, sum(cv2.mean(small)[:3]) / 3, sharpness, signature
 
 
 def _grid(picture: NDArray[np.uint8], cells: tuple[int, int]) -> bytes:

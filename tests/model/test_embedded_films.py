@@ -121,6 +121,18 @@ def test_the_surest_reading_wins_and_words_typed_on_grow(monkeypatch: pytest.Mon
     assert (block.text, block.start_s, block.end_s) == ("The weir at Sallow", 0.0, 2.0)
 
 
+def test_lines_that_roll_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["Written by Ada Renner", "Camera: Bram Okafor", "Music: Ines Farrow"]
+    rolling = [
+        [line(name, 0.9 + 0.02 * ((n + frame) % 3), 0.6 - 0.25 * frame + 0.12 * n) for n, name in enumerate(names)]
+        for frame in range(3)
+    ]
+    read = read_shot(script(monkeypatch, rolling))
+    assert [name for name in names if name in read.text] == names
+    assert sorted(names, key=read.text.index) == names
+    assert {(block.start_s, block.end_s) for block in read.blocks} == {(0.0, 2.0)}
+
+
 def test_texture_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_shot(script(monkeypatch, [[line("lIl1", 0.62)], [line("=", 0.99, 0.2)]])).flags == ("no_words",)
 

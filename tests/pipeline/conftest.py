@@ -19,8 +19,8 @@ def inline_actors(monkeypatch: pytest.MonkeyPatch) -> None:
             yield worker(block)
 
     @contextmanager
-    def no_session(address: str | None, cpus_needed: float) -> Iterator[None]:
+    def no_session(*_: object) -> Iterator[None]:
         yield
 
-    monkeypatch.setattr("pipeline.run.run_actors", inline)
-    monkeypatch.setattr("pipeline.run.ray_session", no_session)
+    monkeypatch.setattr("pipeline.compute.run_actors", inline)
+    monkeypatch.setattr("pipeline.compute.ray_session", no_session)

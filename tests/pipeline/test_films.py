@@ -134,7 +134,7 @@ def test_decord_and_pyav_give_the_same_frames(tmp_path: Path, monkeypatch: pytes
     path = draw_film(tmp_path / "a.mp4", [(RED, 30), (GREEN, 30)], gop=9, bf="2")
     shot = Shot(1, 0.0, 6.0, (0.0, 0.8, 0.9, 1.7, 2.6, 5.9))
     by_decord = FrameReader(path, "a").read_shot(shot, SETTINGS)
-    monkeypatch.setattr(frames_module, "_open_decord", lambda film: None)
+    monkeypatch.setattr(frames_module, "_open_decord", lambda film, first: None)
     by_pyav = FrameReader(path, "a").read_shot(shot, SETTINGS)
     assert by_decord.flags == ()
     assert by_pyav.flags == (BY_PYAV,)

@@ -18,13 +18,13 @@ from pipeline import lease as leasing
 from pipeline.lease import Holder, Lease, LeaseLostError, OutputBusyError
 from pipeline.store import OutputStore
 
-BEAT = 0.05
+BEAT = 0.2
 PROJECT = Path(__file__).resolve().parents[2]
 HOLD = (
     "import sys, time\n"
     "from pipeline.lease import Lease\n"
     "from pipeline.store import OutputStore\n"
-    "with Lease(OutputStore(sys.argv[1]), 'theirs', print, 0.05):\n"
+    "with Lease(OutputStore(sys.argv[1]), 'theirs', print, 0.2):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(60)\n"
 )
@@ -64,7 +64,7 @@ def test_of_many_at_once_one_gets_it(store: OutputStore) -> None:
         try:
             with lease(store, name):
                 got.append(name)
-                time.sleep(20 * BEAT)  # its beats are seen by the others
+                time.sleep(10 * BEAT)  # its beats are seen by the others
         except OutputBusyError as error:
             refused.append(str(error))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sample_rows import Row, asset, block, page, publish, summary
 
 from pipeline.store import OutputStore
-from pipeline.webvtt import Cue, export_timelines, file_stem, lines_of, render, timestamp
+from pipeline.webvtt import Cue, export_timelines, file_stem, joined, lines_of, render, timestamp
 
 TABLE = "<table><tr><td>Gauge</td><td>Highest</td></tr><tr><td>Hythe &amp; Sallow</td><td>&lt; 3 m</td></tr></table>"
 URI = "s3://films/The river --> 2024.mp4"
@@ -111,6 +111,11 @@ def test_any_words_come_back(cues: list[tuple[float, float, list[str]]], uri: st
     assert [html.unescape(cue.raw_text) for cue in read] == [cue.text for cue in made]
     assert [cue.start for cue in read] == [timestamp(cue.start_s) for cue in made]
     assert all(cue.start < cue.end or len(cue.start) < len(cue.end) for cue in read)
+
+
+def test_words_that_stand_on_through_a_cut_are_one_cue() -> None:
+    cues = [Cue(0.0, 4.0, "Sallow"), Cue(4.0, 8.0, "Sallow"), Cue(4.0, 6.0, "Weir"), Cue(9.0, 10.0, "Sallow")]
+    assert joined(cues) == [Cue(0.0, 8.0, "Sallow"), Cue(4.0, 6.0, "Weir"), Cue(9.0, 10.0, "Sallow")]
 
 
 def test_names_and_times() -> None:

@@ -1,8 +1,4 @@
-"""An S3 server in a process of its own: ``python tests/storage/server.py PORT [KEYS]``.
-
-KEYS puts that many small objects into the bucket ``many`` before the server answers, past HTTP: a hundred thousand
-PUTs would take minutes.
-"""
+"""An S3 server in a process of its own: ``python tests/storage/server.py PORT``."""
 
 from __future__ import annotations
 
@@ -25,12 +21,12 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def serve(keys: int = 0) -> Iterator[str]:
+def serve() -> Iterator[str]:
     """The server's URL, for as long as the block lasts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, __file__, str(port), str(keys)]
+    command = [sys.executable, __file__, str(port)]
     process = subprocess.Popen(
         command, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -49,23 +45,10 @@ def serve(keys: int = 0) -> Iterator[str]:
         process.wait()
 
 
-def fill(keys: int) -> None:
-    from moto.core import DEFAULT_ACCOUNT_ID
-    from moto.s3.models import s3_backends
-
-    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    backend.create_bucket("many", "us-east-1")
-    for number in range(keys):
-        backend.put_object("many", f"archive/{number // 1000:04d}/{number:07d}.pdf", b"%PDF-")
-
-
 def main() -> None:
     from moto.server import main as moto_main
 
-    port, keys = int(sys.argv[1]), int(sys.argv[2])
-    if keys:
-        fill(keys)
-    moto_main(["-H", "127.0.0.1", "-p", str(port)])
+    moto_main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""Whole runs over films: shots as rows, what is reused, what is torn, what cannot be had, and what a kill costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from film_making import BLUE, GREEN, GREY, RED, draw_film, tear
+from test_run import query
+
+from model.load import describe_replica
+from pipeline.books import Counts
+from pipeline.config import QuestionSpec, RunConfig
+from pipeline.run import Outcome, Run
+
+PROJECT = Path(__file__).resolve().parents[2]
+BLUE_ASKED = QuestionSpec(id="blue", question="Where is the colour")
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def run(folder: Path, output: Path, **options: Any) -> Outcome:
+    settings: dict[str, Any] = {"model": "fake", "media": "films", "replicas": 2, "seconds_per_unit": 2.5} | options
+    config = RunConfig(inputs=(str(folder),), output=str(output), **settings)
+    return Run(config, describe_replica(config.choice)).execute()
+
+
+def shots(output: Path) -> list[tuple[Any, ...]]:
+    return query(output, "SELECT asset_id, segment, start_s, end_s, frame_times, text FROM shots ORDER BY ALL")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "archive"
+    draw_film(folder / "a.mp4", [(RED, 23), (GREEN, 31), (BLUE, 26)], sound=True)
+    draw_film(folder / "b.webm", [(GREY, 20), (RED, 15)], codec="libvpx-vp9")
+    (folder / "letter.pdf").write_bytes(b"%PDF-1.4 of the sister job")
+    return folder
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_films_become_rows_and_nothing_is_done_twice(archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    first = run(archive, output, questions=(BLUE_ASKED,))
+    assert first.books.balanced
+    assert first.books.assets == Counts(3, 2, 0, 0, 1)
+    assert first.books.segments == Counts(5, 5, 0, 0, 0)
+    rows = query(
+        output,
+        "SELECT segment, start_s, end_s, width_px, height_px, frame_times[1] >= start_s, thumbnail IS NOT NULL "
+        "FROM shots WHERE uri LIKE '%a.mp4' ORDER BY 1",
+    )
+    assert rows == [
+        (1, 0.0, 2.3, 160, 96, True, True),
+        (2, 2.3, 5.4, 160, 96, True, True),
+        (3, 5.4, 8.0, 160, 96, True, True),
+    ]
+    told = query(
+        output, "SELECT shot_count, duration_s, fps, container, codec, has_audio, status, len(chapters) FROM videos"
+    )
+    assert (3, 8.0, 10.0, "mp4", "h264", True, "done", 3) in told
+    verified = query(
+        output, "SELECT DISTINCT evidence[1].verified, evidence[1].start_s IS NOT NULL FROM current_answers"
+    )
+    assert verified == [(True, True)]
+
+    lists = {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")}
+    again = run(archive, output, questions=(BLUE_ASKED,), seconds_per_unit=60)
+    assert again.books.segments == Counts(5, 0, 5, 0, 0)
+    assert again.manifest.tables["segments"] == first.manifest.tables["segments"]
+    other = run(archive, output, thumbnails=0, tasks=("read",))
+    assert other.books.segments == Counts(5, 5, 0, 0, 0), "another recipe reads anew"
+    assert {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")} == lists, "and cuts not"
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_torn_film_is_partial_and_says_where_it_is_torn(archive: Path, tmp_path: Path) -> None:
+    whole = draw_film(tmp_path / "whole.mp4", [(RED, 40), (GREEN, 40), (BLUE, 40)])
+    tear(whole, archive / "torn.mp4", 0.6)
+    (archive / "empty.mp4").write_bytes(b"")
+    outcome = run(archive, tmp_path / "out", tasks=("read",))
+    assert outcome.books.balanced
+    assert outcome.books.segments.failed == 1
+    statuses = dict(query(tmp_path / "out", "SELECT regexp_extract(uri, '[^/]*$'), status FROM assets"))
+    assert statuses["torn.mp4"] == "partial"
+    assert statuses["empty.mp4"] == "failed"
+    [(stage, reason, segment, message)] = query(
+        tmp_path / "out", "SELECT stage, reason, segment, message FROM failures WHERE uri LIKE '%torn.mp4'"
+    )
+    assert (stage, reason) == ("decode", "torn_film")
+    read = query(tmp_path / "out", "SELECT max(segment), max(end_s) FROM shots WHERE uri LIKE '%torn.mp4'")
+    assert read[0][0] == segment - 1
+    assert f"breaks off at {read[0][1]:.2f} s of 12.00 s" in message
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_two_jobs_share_an_output_and_leave_each_other_alone(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
+    output = tmp_path / "out"
+    make_pdf(archive / "letter.pdf", ["A letter of the lighthouse."])
+    (archive / "film.pdf").write_bytes((archive / "a.mp4").read_bytes())
+    films = run(archive, output)
+    documents = run(archive, output, media="documents", layout="fast")
+    assert films.books.balanced
+    assert documents.books.balanced
+    assert documents.books.assets == Counts(4, 1, 0, 1, 2), "the films are skipped; a film named .pdf has failed"
+    assert query(output, "SELECT count(*) FROM pages") == [(1,)]
+    assert query(output, "SELECT count(*) FROM shots") == [(5,)]
+    assert run(archive, output).books.assets == Counts(4, 0, 2, 0, 2)
+
+
+def job(archive: Path, output: Path, fake_seconds: float) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "FOLIOSCOPE_FAKE_SECONDS": str(fake_seconds), "PYTHONPATH": str(PROJECT)}
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, "jobs/index_videos.py", "--input", str(archive), "--output", str(output)]
+    options = ["--model", "fake", "--tasks", "read", "--seconds-per-unit", "2"]
+    return subprocess.Popen(
+        [*command, *options], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def test_a_killed_run_goes_on_where_it_was(archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    begun = job(archive, output, fake_seconds=3.0)
+    committed: list[Path] = []
+    until = time.monotonic() + 240
+    while not committed and begun.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+        committed = list((output / "_work").glob("*/segments/**/*.parquet"))
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    assert committed, "killed before anything was read"
+    lists = {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")}
+    resumed = job(archive, output, fake_seconds=0.0)
+    _, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors.decode()[-2000:]
+    assert {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")} == lists
+    assert len(shots(output)) == 5
+    assert b"5/5 shots" not in errors, "what was committed is not read again"
