@@ -108,7 +108,7 @@ folioscope.panels = (() => {
   function summary(asset, query) {
     const { summary: given } = asset;
     if (!given) return h("p", { class: "empty", text: "No summary was asked for, or none could be made." });
-    const how = given.method === "extractive" ? "Sentences of the document itself" : "Written by the model";
+    const how = given.method === "extractive" ? `Words of the ${asset.kind === "video" ? "film" : "document"} itself` : "Written by the model";
     return h("div", { class: "prose" },
       h("p", { class: "faint", text: `${how} · ${given.model}` }),
       ...(given.text ? given.text.split(/\n{2,}/).map((part) => h("p", { class: "summary", dir: "auto" }, ...text.inline(part))) : [h("p", { class: "empty", text: "The file holds too little text for a summary." })]),
