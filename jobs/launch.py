@@ -18,7 +18,7 @@ from model.load import UnknownModelError, describe_replica
 from model.protocol import ReplicaDescription
 from pipeline.books import Books
 from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
-from pipeline.logs import LogFormat, complain, configure_logs, say
+from pipeline.logs import LogFormat, complain, configure_logs, for_machines, say
 from pipeline.sources import redact
 
 
@@ -101,7 +101,9 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
 
     run = Run(config, replica)
     run_id = run.setup.run_id
-    say(f"run {run_id} {json.dumps(config.public(), ensure_ascii=False)}", "started", run_id=run_id)
+    arguments = config.public()
+    told = "" if for_machines() else f" {json.dumps(arguments, ensure_ascii=False)}"
+    say(f"run {run_id}{told}", "started", run_id=run_id, arguments=arguments)
     try:
         outcome = run.execute()
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:

@@ -74,6 +74,7 @@ class StageProgress:
         self._price = price_per_hour
         self._begun = time.monotonic()
         self._logged = self._begun
+        self._told: int | None = None
         self.total = UnitResult()
         console = console or Console(stderr=True)
         self._view = _View(console, stage, total) if console.is_terminal and not for_machines() else None
@@ -89,7 +90,7 @@ class StageProgress:
         if self._view is not None:
             self._view.show(self.standing())
             self._view.live.stop()
-        elif self._total:
+        elif self._total and self._told != self.total.done + self.total.failed:
             self._log()
 
     def add(self, result: UnitResult) -> None:
@@ -124,6 +125,7 @@ class StageProgress:
     def _log(self) -> None:
         self._logged = time.monotonic()
         standing = self.standing()
+        self._told = standing.settled
         counted = f"{standing.settled:,}/{standing.total:,} {standing.noun}"
         say(f"{standing.stage}: {counted}, {standing.details()}", "progress", **asdict(standing))
 

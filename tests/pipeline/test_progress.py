@@ -62,6 +62,16 @@ def test_json_lines_hold_the_figures_as_numbers() -> None:
     assert lines[2]["run_id"] == "r"
 
 
+def test_the_end_of_a_stage_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.progress.LOG_SECONDS", 0.0)
+    stream = io.StringIO()
+    configure_logs(LogFormat.text, stream)
+    with stage(Console(file=io.StringIO())) as progress:
+        progress.add(UNIT)
+        progress.add(UNIT)
+    assert [line.split(",")[0] for line in stream.getvalue().splitlines()] == ["read: 4/8 pages", "read: 8/8 pages"]
+
+
 def test_text_lines_are_for_people() -> None:
     stream = io.StringIO()
     configure_logs(LogFormat.text, stream)

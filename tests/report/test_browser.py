@@ -154,9 +154,10 @@ def test_failures_stand_by_reason_and_lead_to_the_page(viewer: Viewer) -> None:
     assert [name.lower() for name in texts(page, ".choice-name")] == ["decode timeout", "password required"]
     page.locator(".choice").first.click()
     page.locator(".entry", has_text="lantern.pdf").click()
-    page.get_by_text("Page 3 could not be read").wait_for()
-    page.get_by_role("tab", name="Failures").click()
+    page.get_by_text("Decode timeout, page 3").wait_for()
     assert "The file ends in the middle." in page.locator(".panel").inner_text()
+    page.get_by_role("tab", name="Failures").click()
+    assert page.locator(".trouble").count() == 1
 
 
 def test_runs_are_drawn_and_told(viewer: Viewer) -> None:

@@ -24,15 +24,16 @@
     return [file.page_count ? text.many(file.page_count, "page") : null, file.size === null ? null : text.bytes(file.size)];
   }
 
-  function fileRow(file) {
-    const opens = file.asset_id && file.kind;
+  function fileRow(file, reasons) {
+    const isFailure = reasons.has(file.reason);
+    const href = file.asset_id && file.kind ? link(`doc/${file.asset_id}`) : isFailure ? link("failures", { reason: file.reason }) : null;
     const about = file.summary || (file.reason ? text.capital(file.reason) : file.title || "");
     const marks = [
       file.flagged ? h("span", { class: "mark-flag", title: "Pages with flags", text: text.many(file.flagged, "flag") }) : null,
       file.confidence !== null ? h("span", { class: file.confidence < 0.8 ? "warn" : "", title: "Mean confidence of the reading", text: `${text.percent(file.confidence)} sure` }) : null,
       file.answered ? h("span", { text: text.many(file.answered, "answer") }) : null,
     ].filter(Boolean);
-    return h("a", { class: "file", href: opens ? link(`doc/${file.asset_id}`) : link("failures", { reason: file.reason }), title: file.uri },
+    return h(href ? "a" : "div", { class: "file", href, title: file.uri },
       picture(file),
       h("span", { class: "file-main" },
         h("span", { class: "file-name", text: text.name(file.uri) }),
@@ -80,9 +81,10 @@
       show();
     } }, ...Object.entries(ORDERS).map(([name, [label]]) => h("option", { value: name, text: label })));
     const note = h("p", { class: "faint note" });
+    const reasons = new Set(site.reasons.map((reason) => reason.reason));
     const files = [];
     let seen = [];
-    const rows = list({ label: "Files", height: 84, row: (index) => seen[index] && fileRow(seen[index]) });
+    const rows = list({ label: "Files", height: 84, row: (index) => seen[index] && fileRow(seen[index], reasons) });
     const nothing = h("div", { class: "empty", hidden: true });
     main.replaceChildren(h("div", { class: "page" },
       h("div", { class: "hero" },

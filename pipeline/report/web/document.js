@@ -134,7 +134,7 @@
       this.select.value = String(n);
       this.sheet.show(this.asset, head, whole?.blocks || [], `${this.noun.toLowerCase()} ${n}`);
       if (whole) this.reading.show(head, whole, query.words ? folioscope.search.matcher(query.words) : null);
-      else this.reading.root.replaceChildren(h("p", { class: "empty", text: `${this.noun} ${n} could not be read; Failures says why.` }));
+      else this.reading.root.replaceChildren(panels.failures(this.asset, n));
       this.timeline?.show(seconds, head);
       const index = this.numbers.indexOf(entry);
       this.pages.reveal(index);

@@ -108,7 +108,7 @@ folioscope.panels = (() => {
   function summary(asset, query) {
     const { summary: given } = asset;
     if (!given) return h("p", { class: "empty", text: "No summary was asked for, or none could be made." });
-    const how = given.method === "extractive" ? "Sentences of the document itself" : "Written by the model";
+    const how = given.method === "extractive" ? `Words of the ${asset.kind === "video" ? "film" : "document"} itself` : "Written by the model";
     return h("div", { class: "prose" },
       h("p", { class: "faint", text: `${how} · ${given.model}` }),
       ...(given.text ? given.text.split(/\n{2,}/).map((part) => h("p", { class: "summary", dir: "auto" }, ...text.inline(part))) : [h("p", { class: "empty", text: "The file holds too little text for a summary." })]),
@@ -131,8 +131,10 @@ folioscope.panels = (() => {
       answer.reasoning ? h("details", {}, h("summary", { text: "Reasoning" }), h("p", { class: "reasoning", text: answer.reasoning })) : null)));
   }
 
-  function failures(asset) {
-    return h("div", { class: "prose" }, ...asset.failures.map((failure) => h("section", { class: "trouble" },
+  /** What failed: all of it, or that of one page or shot. */
+  function failures(asset, segment = null) {
+    const shown = Number.isInteger(segment) ? asset.failures.filter((failure) => failure.segment === segment) : asset.failures;
+    return h("div", { class: "prose" }, ...shown.map((failure) => h("section", { class: "trouble" },
       h("h2", { text: `${text.capital(failure.reason)}${failure.segment ? `, ${asset.kind === "video" ? "shot" : "page"} ${failure.segment}` : ""}` }),
       h("p", { class: "faint", text: `Stage ${failure.stage}` }),
       h("p", { class: "breaks", text: failure.message }),

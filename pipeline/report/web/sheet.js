@@ -27,7 +27,8 @@ folioscope.sheet = (() => {
       paper,
       /** Show a segment: its head (size, picture) and, once loaded, its blocks. */
       show(asset, head, blocks, name) {
-        const size = head && head.width && head.height ? head.width / head.height : asset.kind === "video" ? 16 / 9 : 0.707;
+        const usual = asset.kind === "video" ? 16 / 9 : 0.707;
+        const size = head && head.width && head.height ? head.width / head.height : head ? usual : 3; // nothing to see: a slip
         paper.style.aspectRatio = String(size);
         paper.style.setProperty("--ratio", String(size));
         paper.classList.toggle("drawn", !head?.picture);

@@ -5,7 +5,7 @@ folioscope.text = (() => {
 
   const name = (uri) => {
     const last = uri.replace(/\/+$/, "").split("/").pop() || uri;
-    return uri.includes("://") && !uri.startsWith("file://") ? last : decoded(last);
+    return uri.startsWith("file://") ? decoded(last) : last;
   };
   const place = (uri) => uri.slice(0, uri.length - (uri.replace(/\/+$/, "").split("/").pop() || "").length).replace(/\/$/, "");
 
