@@ -38,6 +38,9 @@ def index_videos(
     seconds_per_unit: Annotated[float, typer.Option(help="Seconds of film that are looked over together.")] = 60.0,
     max_frames_per_shot: Annotated[int, typer.Option(help="Frames read of each shot, at most.")] = 4,
     thumbnails: options.Thumbnails = 640,
+    webvtt: Annotated[
+        bool, typer.Option("--webvtt/--no-webvtt", help="Write time lines as WebVTT beside the tables.")
+    ] = True,
     limit: options.Limit = None,
     max_failures: options.MaxFailures = 0,
     address: options.Address = None,
@@ -68,6 +71,7 @@ def index_videos(
         seconds_per_unit=seconds_per_unit,
         max_frames_per_shot=max_frames_per_shot,
         thumbnails=thumbnails,
+        webvtt=webvtt,
         limit=limit,
         max_failures=max_failures,
         address=address,

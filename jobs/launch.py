@@ -97,7 +97,8 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     from pipeline.manifest import ManifestError
     from pipeline.run import Run
     from pipeline.session import SessionError
-    from pipeline.store import OutputError
+    from pipeline.store import OutputError, OutputStore
+    from pipeline.webvtt import export_timelines
 
     run = Run(config, replica)
     run_id = run.setup.run_id
@@ -106,6 +107,7 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     say(f"run {run_id}{told}", "started", run_id=run_id, arguments=arguments)
     try:
         outcome = run.execute()
+        timelines = export_timelines(OutputStore(config.output)) if config.webvtt else 0
     except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
         complain(str(error))
         return Exit.BROKEN
@@ -114,6 +116,8 @@ def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
     print_bill(outcome.bill)
     if outcome.retried_requests:
         say(f"storage: {outcome.retried_requests:,} requests were tried again")
+    if timelines:
+        say(f"time lines of {timelines:,} films are written as WebVTT under {redact(config.output)}/timelines")
     typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
     if not outcome.books.balanced:
         complain("the books do not balance; run the same command again, and report it if it stays")

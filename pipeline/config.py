@@ -80,6 +80,7 @@ class RunConfig(BaseModel):
     layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
     thumbnails: int = Field(default=640, ge=0, le=2048)
+    webvtt: bool = False  # of films: time lines beside the tables
     limit: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=0, ge=0)
     passwords: tuple[SecretStr, ...] = ()
