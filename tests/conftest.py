@@ -6,8 +6,13 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pymupdf
 import pytest
+
+# On a machine shared with others an example may take long for no fault of its own.
+hypothesis.settings.register_profile("shared-machine")
+hypothesis.settings.load_profile("shared-machine")
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 

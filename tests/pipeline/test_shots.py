@@ -56,7 +56,7 @@ def made(name: str) -> tuple[Film, FilmScan]:
 
 
 @pytest.mark.parametrize("name", MADE_AS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(0.3, 12.0))
 def test_any_cutting_into_units_gives_the_same_shots(name: str, seconds: float) -> None:
     film, whole = made(name)
@@ -88,7 +88,7 @@ def synthetic(changes: list[float], fps: float = 10.0) -> FrameFeatures:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.one_of(st.floats(0, 3), st.floats(20, 120)), min_size=1, max_size=700),
     st.lists(st.tuples(st.floats(0, 60), st.floats(0.1, 5)), max_size=2),

@@ -26,7 +26,7 @@ def counting(asked: Request) -> Sequence[int]:
     return range(int(asked.key.split(":")[0]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     wanted=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 90), st.integers(1, 50)), min_size=1, max_size=12),
     sequences=st.integers(1, 5),

@@ -10,7 +10,7 @@ from model.engine.loops import LEAST_LOOP_TOKENS, LEAST_TIMES, find_loop
 words = st.lists(st.integers(0, 50), max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     before=words, turn=st.lists(st.integers(100, 200), min_size=1, max_size=80, unique=True), times=st.integers(1, 40)
 )
@@ -23,7 +23,7 @@ def test_a_loop_is_kept_once(before: list[int], turn: list[int], times: int) -> 
         assert kept is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=400, unique=True))
 def test_text_without_repetition_is_no_loop(ids: list[int]) -> None:
     assert find_loop(ids) is None

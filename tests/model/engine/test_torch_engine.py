@@ -65,7 +65,7 @@ def engine(**limits: int) -> TorchEngine:
 requests_of = st.lists(st.tuples(st.integers(1, 150), st.integers(0, 2), st.integers(1, 20)), min_size=1, max_size=6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     wanted=requests_of,
     sequences=st.integers(1, 6),

@@ -67,7 +67,7 @@ def ids(rows: int, columns: int, seed: int) -> Tensor:
     return torch.randint(0, 256, (rows, columns), generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=sizes_of(), seed=st.integers(0, 2**16), length=st.integers(1, 70))
 def test_logits_are_those_of_deepseek_v3(sizes: TinySizes, seed: int, length: int) -> None:
     model = make(sizes, seed)
@@ -78,7 +78,7 @@ def test_logits_are_those_of_deepseek_v3(sizes: TinySizes, seed: int, length: in
     torch.testing.assert_close(ours, theirs, atol=CLOSE, rtol=CLOSE)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=sizes_of(), seed=st.integers(0, 2**16), cuts=st.lists(st.integers(1, 30), min_size=2, max_size=4))
 def test_a_prompt_in_pieces_gives_what_it_gives_whole(sizes: TinySizes, seed: int, cuts: list[int]) -> None:
     model = make(sizes, seed)
@@ -93,7 +93,7 @@ def test_a_prompt_in_pieces_gives_what_it_gives_whole(sizes: TinySizes, seed: in
     torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=CLOSE, rtol=CLOSE)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**16),
     lengths=st.lists(st.integers(1, 20), min_size=2, max_size=4),
@@ -135,7 +135,7 @@ def test_beams_reorder_the_cache() -> None:
     assert with_cache.tolist() == without.tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**16), batch=st.integers(1, 3), tokens=st.integers(1, 40), new=st.integers(1, 40))
 def test_absorbed_attention_is_expanded_attention(seed: int, batch: int, tokens: int, new: int) -> None:
     new = min(new, tokens)

@@ -41,7 +41,7 @@ def test_grids_are_those_of_the_published_processor(size: tuple[int, int], grids
         assert count_tokens(*size, limit) == rows * columns // 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(width=st.integers(1, 900), height=st.integers(1, 900), limit=st.sampled_from([64, 400, 4096, 16384]))
 def test_the_count_from_the_size_alone_is_the_real_grid(width: int, height: int, limit: int) -> None:
     processor = KimiVLImageProcessor(in_token_limit=limit)
@@ -58,7 +58,7 @@ def test_the_count_from_the_size_alone_is_the_real_grid(width: int, height: int,
     assert columns % 2 == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(width=st.integers(1, 30_000), height=st.integers(1, 30_000), limit=st.sampled_from([4096, 16384]))
 def test_no_image_passes_the_limits(width: int, height: int, limit: int) -> None:
     try:

@@ -74,7 +74,7 @@ def test_ids_survive_saving_and_loading(full: KimiVLTokenizer, tmp_path: Path) -
     assert again.special_token_ids == full.special_token_ids
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=TEXTS)
 def test_text_comes_back(small: KimiVLTokenizer, text: str) -> None:
     ids = small.encode_text(text)
@@ -82,7 +82,7 @@ def test_text_comes_back(small: KimiVLTokenizer, text: str) -> None:
     assert max(ids, default=0) < 512
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=HOSTILE)
 def test_text_from_outside_never_becomes_a_special_token(small: KimiVLTokenizer, text: str) -> None:
     assert max(small.encode_text(text), default=0) < 512
@@ -93,7 +93,7 @@ def test_text_from_outside_never_becomes_a_special_token(small: KimiVLTokenizer,
         assert [i for i in ids if i >= 512] == [i for i in harmless if i >= 512]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=TEXTS)
 def test_a_harmless_chat_has_the_ids_of_its_string(small: KimiVLTokenizer, text: str) -> None:
     messages = [{"role": "user", "content": text}]

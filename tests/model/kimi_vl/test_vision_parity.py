@@ -68,7 +68,7 @@ def kimi_k25_of(tower: MoonVit) -> Kimi_K25VisionModel:
     return theirs
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(grids=grids_of, seed=st.integers(0, 2**16))
 def test_features_are_those_of_kimi_k25(grids: list[tuple[int, int]], seed: int) -> None:
     tower = make(seed).vision_tower
@@ -79,7 +79,7 @@ def test_features_are_those_of_kimi_k25(grids: list[tuple[int, int]], seed: int)
     torch.testing.assert_close(ours, theirs.view_as(ours), atol=1e-4, rtol=1e-4)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(grids=grids_of, seed=st.integers(0, 2**16))
 def test_packed_images_are_images_one_at_a_time(grids: list[tuple[int, int]], seed: int) -> None:
     model = make(seed)
