@@ -30,7 +30,7 @@ from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
 from pipeline.decode.pages import Kind, Layout
-from pipeline.failures import Reason
+from pipeline.failures import PASSING, Reason
 from pipeline.sources import redact
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
@@ -120,8 +120,8 @@ class RunConfig(BaseModel):
 
     @property
     def reasons_to_retry(self) -> tuple[str, ...]:
-        """The reason codes of ``retry_failed``, ``all`` spelt out."""
-        return tuple(Reason) if "all" in self.retry_failed else self.retry_failed
+        """The reason codes of ``retry_failed``, ``all`` spelt out, and those that are tried again unasked."""
+        return tuple(Reason) if "all" in self.retry_failed else tuple(sorted({*PASSING, *self.retry_failed}))
 
     @property
     def replica_seconds(self) -> float | None:

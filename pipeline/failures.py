@@ -77,6 +77,9 @@ RETRYABLE = frozenset(
     }
 )
 
+# No fault of the bytes: what was given up for these, the next run takes up again by itself.
+PASSING = frozenset({Reason.STORAGE_ERROR, Reason.CHANGED_DURING_RUN, Reason.NOT_FOUND, Reason.PERMISSION_DENIED})
+
 # The next run looks again at files given up for these: permissions and limits may change while the file does not.
 LOOKED_AT_AGAIN = frozenset({*RETRYABLE, Reason.NOT_FOUND, Reason.PERMISSION_DENIED, Reason.TOO_LARGE})
 

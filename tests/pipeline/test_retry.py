@@ -14,6 +14,7 @@ from model.protocol import Answer, DocumentText, PageInput, Question, Reading, S
 from pipeline.books import Counts
 from pipeline.config import ConfigError, QuestionSpec, parse_config
 from pipeline.estimate import FilePlan
+from pipeline.failures import Failure, Reason
 from pipeline.stages import read, understand
 
 pytestmark = pytest.mark.usefixtures("inline_actors")
@@ -84,6 +85,20 @@ def test_failures_stay_until_asked_for_and_go_when_done(archive: Path, tmp_path:
     assert ask(output, "SELECT * FROM all_failures") == []
     assert ask(output, "SELECT status, reason FROM assets") == [("done", None)]
     assert ask(output, "SELECT page_number FROM pages ORDER BY 1") == [(1,), (2,), (3,)]
+
+
+def test_what_a_store_did_not_give_is_tried_again_unasked(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise Failure(Reason.STORAGE_ERROR, "the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.stages.prepare.open_asset", gone)
+        assert run(archive, tmp_path / "out", tasks=("read",)).books.segments == Counts(3, 0, 0, 3, 0)
+    mended = run(archive, tmp_path / "out", tasks=("read",))
+    assert mended.books.balanced
+    assert mended.books.segments == Counts(3, 3, 0, 0, 0)
 
 
 def test_other_reasons_are_left_alone(archive: Path, tmp_path: Path, replica: Sick) -> None:
