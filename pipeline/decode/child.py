@@ -48,6 +48,7 @@ class ChildDiedError(Exception):
         super().__init__(reason, how)
         self.reason = reason
         self.how = how
+        self.killed = killed
         self.tries = TRIES_IF_KILLED if killed else TRIES
 
 

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,10 +72,10 @@ class DecodeChildren:
         """Pages first..last in order, exactly one result a page. Never raises for what a file does."""
         name = name or str(path)
 
-        def request(numbers: Sequence[int], *, promptly: bool) -> DecodeRequest:
+        def request(numbers: Sequence[int], settings: DecodeSettings, *, promptly: bool) -> DecodeRequest:
             return DecodeRequest(path, name, kind, tuple(numbers), settings, promptly)
 
-        return self._decode(range(first, last + 1), request, name, "page")
+        return self._decode(range(first, last + 1), request, settings, name, "page")
 
     def decode_shots(
         self, path: Path, shots: Sequence[Shot], settings: DecodeSettings, name: str
@@ -87,17 +87,25 @@ class DecodeChildren:
         by_number = {shot.number: shot for shot in shots}
         frames = max((len(shot.frame_times) for shot in shots), default=1)
 
-        def request(numbers: Sequence[int], *, promptly: bool) -> DecodeRequest:
+        def request(numbers: Sequence[int], settings: DecodeSettings, *, promptly: bool) -> DecodeRequest:
             wanted = tuple(by_number[number] for number in numbers)
             return DecodeRequest(path, name, "video", (), settings, promptly, wanted)
 
-        return self._decode(list(by_number), request, name, "shot", patience=frames)
+        return self._decode(list(by_number), request, settings, name, "shot", patience=frames)
 
     def _decode(
-        self, numbers: Sequence[int], request: Callable[..., DecodeRequest], name: str, what: str, patience: float = 1
+        self,
+        numbers: Sequence[int],
+        request: Callable[..., DecodeRequest],
+        settings: DecodeSettings,
+        name: str,
+        what: str,
+        patience: float = 1,
     ) -> list[Any]:
         answers: list[Any] = []
+        without_picture = replace(settings, thumbnail_px=0)
         tries = deaths = 0
+        suspect = False  # the one to be tried again took its child down itself: drawing its thumbnail may have done it
         while len(answers) < len(numbers):
             begun = len(answers)
             if self._spent.get(name, 0.0) > self._limits.seconds_per_file:
@@ -105,12 +113,14 @@ class DecodeChildren:
             asked = numbers[begun : begun + 1] if tries else numbers[begun:]  # after a death, that one alone
             with self._borrow() as child, self._timed(name):
                 try:
-                    for answer in child.ask(request(asked, promptly=deaths > 0), len(asked), patience=patience):
+                    wanted = request(asked, without_picture if tries and suspect else settings, promptly=deaths > 0)
+                    for answer in child.ask(wanted, len(asked), patience=patience):
                         answers.append(answer)
                         tries = 0
                 except ChildDiedError as death:
                     deaths += 1
                     tries = tries + 1 if len(answers) == begun else 1
+                    suspect = not death.killed
                     if tries >= death.tries:
                         number = numbers[len(answers)]
                         message = f"{name} {what} {number}: decoding it {death.how}, {tries} times; it is left out"

@@ -56,11 +56,17 @@ def render(page: pymupdf.Page, scale: float) -> RgbImage:
 
 
 def _thumbnail(page: pymupdf.Page, image: RgbImage | None, longest_side: int) -> bytes | None:
-    """A small picture of the page, from the one that was drawn for its reader where there is one."""
+    """A small picture of the page, from the one that was drawn for its reader where there is one.
+
+    A page whose text is read is not given up for want of a picture: where it cannot be drawn there is none.
+    """
     if not longest_side:
         return None
     if image is None:
-        image = render(page, longest_side / max(page.rect.width, page.rect.height))
+        try:
+            image = render(page, longest_side / max(page.rect.width, page.rect.height))
+        except (*PDF_ERRORS, MemoryError, ZeroDivisionError):
+            return None
     return make_thumbnail(image, longest_side)
 
 

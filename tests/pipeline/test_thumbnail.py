@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from model.protocol import Reading
+from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.decode.image import decode_image_page
-from pipeline.decode.pages import DecodeSettings
+from pipeline.decode.pages import DecodedPage, DecodeSettings
 from pipeline.decode.pdf import decode_pdf_page
 from pipeline.decode.thumbnail import make_thumbnail, turn_thumbnail
 from pipeline.rows import Provenance, page_row
@@ -64,3 +65,35 @@ def test_a_row_holds_it_upright_as_the_replica_found_the_page(tmp_path: Path) ->
     row = page_row("a" * 64, page, Reading("", "none", turned=90), Provenance("r", "run", "fake@1"))
     assert opened(row["thumbnail"]).size == (120, 200)
     assert (row["width_px"], row["height_px"]) == (600, 1000)
+
+
+def test_a_page_that_cannot_be_drawn_keeps_its_text(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pipeline.decode.pdf.render", refuse)
+    with pymupdf.open(make_pdf(tmp_path / "a.pdf", ["The weir was rebuilt in 1987."])) as document:
+        page = decode_pdf_page(document, 1, SETTINGS)
+    assert page.thumbnail is None
+    assert page.layer is not None
+    assert "1987" in page.layer.blocks[0].text
+
+
+def test_a_page_whose_picture_takes_the_child_down_keeps_its_text(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The child imports a stand-in for the renderer that dies, through its PYTHONPATH.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os, sys\nimport pipeline.decode.pdf as pdf\npdf.render = lambda *_: os.abort()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    children = DecodeChildren(1, ChildLimits())
+    try:
+        path = make_pdf(tmp_path / "a.pdf", ["The weir was rebuilt in 1987.", "It holds a fish counter."])
+        pages = children.decode(path, "pdf", 1, 2, SETTINGS)
+    finally:
+        children.close()
+    assert [isinstance(page, DecodedPage) and page.thumbnail for page in pages] == [None, None]
