@@ -31,6 +31,7 @@ BEAT_SECONDS = 10.0
 MISSED_BEATS = 6
 SETTLE_SECONDS = 1.0
 LINUX = Path("/proc/self/stat").exists()
+_HELD_HERE: set[str] = set()  # tokens of the leases that this process holds
 
 
 class OutputBusyError(RuntimeError):
@@ -60,8 +61,13 @@ class Holder:
         return cls(run_id, socket.gethostname(), _machine(), pid, _birth(pid) or "", uuid.uuid4().hex)
 
     def known_dead(self) -> bool:
-        """True where the process ran on this machine and is there no more; of another machine nothing is known."""
-        return self.machine == _machine() and _birth(self.pid) != self.birth
+        """True where its process was on this machine and is there no more, or is this one and has let go of it.
+
+        Of another machine nothing is known.
+        """
+        if self.machine != _machine():
+            return False
+        return _birth(self.pid) != self.birth or (self.pid == os.getpid() and self.token not in _HELD_HERE)
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -87,13 +93,19 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        self._take()
+        _HELD_HERE.add(self._me.token)
+        try:
+            self._take()
+        except BaseException:
+            _HELD_HERE.discard(self._me.token)
+            raise
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._thread.join()
+        _HELD_HERE.discard(self._me.token)
         if self._lost is None:
             with suppress(OutputError):  # a lease not given back ends with its process, or a minute later
                 self._write(replace(self._me, released=True))

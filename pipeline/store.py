@@ -99,10 +99,7 @@ class OutputStore:
                     retried(lambda: self.filesystem.pipe_file(self.full(path), data, mode="create"))
                     return True
                 Path(self.full(path)).parent.mkdir(parents=True, exist_ok=True)
-                with open(self.full(path), "xb") as handle:
-                    handle.write(data)
-                    handle.flush()
-                    os.fsync(handle.fileno())
+                self._create_local(Path(self.full(path)), data)
             except FileExistsError:
                 return False
         return True
@@ -176,6 +173,16 @@ class OutputStore:
         """What a request to the store gives. FileNotFoundError is an answer; other errors are the store's failure."""
         with self._told(path, absence_is_an_answer=True):
             return call() if self.is_local else retried(call)
+
+    def _create_local(self, target: Path, data: bytes) -> None:
+        with target.open("xb") as handle:
+            try:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            except BaseException:  # half a file would keep its place for ever
+                target.unlink(missing_ok=True)
+                raise
 
     def _write_local(self, target: Path, data: bytes, sync: bool) -> None:
         temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
