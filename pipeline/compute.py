@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import plan, plan_films
+from pipeline import plan, plan_films, plan_tasks
 from pipeline.budget import Budget
 from pipeline.lease import Lease
 from pipeline.ledger import Ledger
@@ -124,7 +124,7 @@ class Computation:
     def _understand(self) -> None:
         setup = self._setup
         page_tallies(self._ledger, setup.recipes.read)
-        documents = plan.documents_to_understand(
+        documents = plan_tasks.documents_to_understand(
             self._ledger, setup.recipes, self._config.tasks, newest_first=self._config.limited
         )
         self.tasks = replace(self.tasks, postponed=0, postponed_summaries=0)  # all that is still lacking is told anew

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from model.protocol import Task
-from pipeline import plan
+from pipeline import plan, plan_tasks
 from pipeline.config import RunConfig
 from pipeline.ledger import Ledger
 from pipeline.rates import Rates, WorkKey, rates_of
@@ -187,7 +187,7 @@ def _understanding(ledger: Ledger, config: RunConfig, recipes: Recipes) -> dict[
         """,
         ["read" in config.tasks],
     )
-    plan.mark_lacking(ledger, recipes, config.tasks)
+    plan_tasks.mark_lacking(ledger, recipes, config.tasks)
     counts: defaultdict[WorkKey, int] = defaultdict(int)
     lacking: tuple[tuple[Task, str], ...] = (("summarize", "summaries_lacking"), ("answer", "answers_lacking"))
     for task, table in lacking:

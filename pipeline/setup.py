@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from model.protocol import ReplicaDescription
-from pipeline import plan, plan_films
+from pipeline import plan, plan_films, plan_tasks
 from pipeline.config import RunConfig
 from pipeline.decode.children import ChildLimits
 from pipeline.decode.pages import DecodeSettings
@@ -68,4 +68,4 @@ class RunSetup:
         """Register what is known of the listed files by now: ``files``, ``documents``, ``shots`` and ``asked``."""
         plan_films.register_shots(ledger, self.cut_recipe)
         plan.resolve_files(ledger, self.config.kinds)
-        plan.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
+        plan_tasks.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)
