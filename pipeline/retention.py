@@ -8,10 +8,9 @@ this. Reads key columns of every file, rewrites only files that lose rows, and h
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -22,6 +21,7 @@ from pipeline.lease import Lease
 from pipeline.ledger import Ledger
 from pipeline.manifest import DataFile, Manifest, load_manifest, save_manifest, unlisted
 from pipeline.publish import TableWriter, read_file, read_published, replace_table
+from pipeline.rows import new_run_id
 from pipeline.store import OutputStore
 from pipeline.work import WorkArea
 from schemas.migrations import migrate
@@ -65,7 +65,7 @@ def expire(store: OutputStore, keep: Keep, *, dry_run: bool, say: Callable[[str]
     """
     if dry_run:
         return _Expiry(store, keep, "dry-run").plan()
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}-expire"
+    run_id = f"{new_run_id()}-expire"
     with Lease(store, run_id, say) as lease:
         expiry = _Expiry(store, keep, run_id)
         expired = expiry.plan()

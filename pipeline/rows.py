@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,11 @@ class Provenance:
             "seconds": usage.seconds,
             "created_at": now(),
         }
+
+
+def new_run_id() -> str:
+    """A name that sorts by the time it was made, to the microsecond, and that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
 
 
 def now() -> datetime:

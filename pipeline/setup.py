@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from model.protocol import ReplicaDescription
 from pipeline import plan, plan_films, plan_tasks
@@ -14,7 +12,7 @@ from pipeline.decode.pages import DecodeSettings
 from pipeline.films import make_cut_recipe
 from pipeline.ledger import Ledger
 from pipeline.recipes import Recipes, make_recipes
-from pipeline.rows import Provenance
+from pipeline.rows import Provenance, new_run_id
 from pipeline.shots import CutSettings
 
 
@@ -45,7 +43,7 @@ class RunSetup:
         cut = CutSettings(max_frames=config.max_frames_per_shot) if config.media == "films" else None
         cut_recipe = make_cut_recipe(cut) if cut is not None else None
         questions = {spec.id: spec.question for spec in (config.questions if config.asks else ())}
-        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        run_id = new_run_id()
         recipes = make_recipes(replica, settings, questions, cut_recipe)
         return cls(run_id, config, replica, settings, cut, cut_recipe, recipes)
 

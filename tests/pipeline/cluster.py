@@ -50,6 +50,7 @@ def running_cluster(temporary: Path) -> Iterator[RunningCluster]:
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_TMPDIR": str(temporary)}
     environment |= {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
+    environment |= {"FOLIOSCOPE_FAKE_SECONDS": "1.5"}  # actors have their node's environment, not their driver's
     process = subprocess.Popen(
         [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
