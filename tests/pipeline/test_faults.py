@@ -19,8 +19,8 @@ from test_run import page_keys, query, run
 from model.fake import FakeReplica
 from model.load import ModelChoice
 from model.protocol import DocumentText, Summary
+from pipeline import rows
 from pipeline import run as running
-from pipeline import setup
 from pipeline.books import Counts
 from pipeline.decode.children import ChildLimits, DecodeChildren
 from pipeline.progress import StageProgress
@@ -85,7 +85,7 @@ def test_the_driver_ends_in_a_stage(stage: str, archive: Path, tmp_path: Path, m
     finish(archive, tmp_path / "out")
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("inline_actors")
 @pytest.mark.guarantee(
     fault="driver killed",
     moment="publish",
@@ -221,7 +221,7 @@ def test_a_child_killed_between_and_in_the_middle_of_requests_costs_nothing(tmp_
 BLOCKED = {"identify": "_work/000001/identify", "read": "_work/000001/segments", "understand": "_work/000001/summaries"}
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("inline_actors")
 @pytest.mark.guarantee(
     fault="output not writable",
     moment="identify, read, understand, publish",
@@ -277,7 +277,7 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_carry_on(
 # Clocks.
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("inline_actors")
 @pytest.mark.guarantee(
     fault="clock jumps",
     moment="identify, read, understand, publish",
@@ -295,7 +295,7 @@ def test_a_clock_that_jumps_between_runs_and_in_one(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=days)
 
-    monkeypatch.setattr(setup, "datetime", Jumping)  # the run's name: runs no longer sort by it
+    monkeypatch.setattr(rows, "datetime", Jumping)  # the run's name too: runs no longer sort by it
     balance = running.balance
 
     def jumping(*arguments: Any) -> Any:

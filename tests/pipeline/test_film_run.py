@@ -79,7 +79,7 @@ def test_films_become_rows_and_nothing_is_done_twice(archive: Path, tmp_path: Pa
     assert {path: path.stat().st_mtime_ns for path in (output / "_shots").rglob("*.parquet")} == lists, "and cuts not"
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("inline_actors")
 def test_a_torn_film_is_partial_and_says_where_it_is_torn(archive: Path, tmp_path: Path) -> None:
     whole = draw_film(tmp_path / "whole.mp4", [(RED, 40), (GREEN, 40), (BLUE, 40)])
     tear(whole, archive / "torn.mp4", 0.6)
@@ -99,7 +99,7 @@ def test_a_torn_film_is_partial_and_says_where_it_is_torn(archive: Path, tmp_pat
     assert f"breaks off at {read[0][1]:.2f} s of 12.00 s" in message
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("inline_actors")
 def test_the_two_jobs_share_an_output_and_leave_each_other_alone(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     make_pdf(archive / "letter.pdf", ["A letter of the lighthouse."])

@@ -13,7 +13,9 @@ from pipeline.books import Counts
 from pipeline.config import QuestionSpec, RunConfig
 from pipeline.run import Outcome, Run
 
-pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
+ON_RAY = pytest.mark.usefixtures("local_ray")
+INLINE = pytest.mark.usefixtures("inline_actors")  # what the driver decides does not depend on who works
 
 WHO = QuestionSpec(id="who", question="Who keeps the lighthouse?")
 
@@ -44,6 +46,7 @@ def archive(tmp_path: Path, make_pdf: Any) -> Path:
     return folder
 
 
+@ON_RAY
 def test_a_first_run_reads_everything_and_balances(archive: Path, tmp_path: Path) -> None:
     outcome = run(archive, tmp_path / "out", questions=(WHO,))
     assert outcome.books.balanced
@@ -60,6 +63,7 @@ def test_a_first_run_reads_everything_and_balances(archive: Path, tmp_path: Path
     assert not list((tmp_path / "out" / "_work").rglob("*.parquet")), "published work must be cleared"
 
 
+@INLINE
 def test_the_same_command_again_computes_nothing_and_adds_no_row(archive: Path, tmp_path: Path) -> None:
     first = run(archive, tmp_path / "out", questions=(WHO,))
     again = run(archive, tmp_path / "out", questions=(WHO,))
@@ -70,6 +74,7 @@ def test_the_same_command_again_computes_nothing_and_adds_no_row(archive: Path, 
         assert again.manifest.tables[table] == first.manifest.tables[table]
 
 
+@INLINE
 def test_changed_renamed_and_deleted_files(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     run(archive, output)
@@ -89,6 +94,7 @@ def test_changed_renamed_and_deleted_files(archive: Path, tmp_path: Path, make_p
     assert query(output, "SELECT count(*) FROM pages WHERE uri LIKE '%/a.pdf'") == [(0,)]
 
 
+@INLINE
 def test_a_changed_question_recomputes_answers_alone(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out", questions=(WHO,))
     other = QuestionSpec(id="who", question="Who paints the lighthouse?")
@@ -102,6 +108,7 @@ def test_a_changed_question_recomputes_answers_alone(archive: Path, tmp_path: Pa
     assert query(tmp_path / "out", "SELECT DISTINCT question FROM current_answers") == [(WHO.question,)]
 
 
+@INLINE
 def test_another_resolution_is_another_recipe(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out")
     finer = run(archive, tmp_path / "out", dpi=200)
@@ -110,11 +117,13 @@ def test_another_resolution_is_another_recipe(archive: Path, tmp_path: Path) -> 
     assert query(tmp_path / "out", "SELECT count(*) FROM all_segments") == [(14,)]
 
 
+@INLINE
 def test_other_units_do_not_read_again(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out")
     assert run(archive, tmp_path / "out", pages_per_unit=3).books.segments == Counts(7, 0, 7, 0, 0)
 
 
+@ON_RAY
 def test_bad_files_lose_nothing_else(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     (archive / "empty.pdf").write_bytes(b"")
     (archive / "note.pdf").write_text("only a note")
@@ -134,6 +143,7 @@ def test_bad_files_lose_nothing_else(archive: Path, tmp_path: Path, make_pdf: An
     assert len(query(output, "SELECT 1 FROM failures")) == 2
 
 
+@INLINE
 def test_the_same_bytes_twice_are_read_once(archive: Path, tmp_path: Path) -> None:
     (archive / "copy.pdf").write_bytes((archive / "a.pdf").read_bytes())
     outcome = run(archive, tmp_path / "out")
@@ -142,6 +152,7 @@ def test_the_same_bytes_twice_are_read_once(archive: Path, tmp_path: Path) -> No
     assert query(tmp_path / "out", "SELECT len(uris) FROM pages WHERE page_number = 5") == [(2,)]
 
 
+@INLINE
 def test_beyond_the_limit_is_skipped_and_later_taken_up(archive: Path, tmp_path: Path) -> None:
     limited = run(archive, tmp_path / "out", limit=1)
     assert limited.books.assets == Counts(2, 1, 0, 0, 1)
@@ -152,6 +163,7 @@ def test_beyond_the_limit_is_skipped_and_later_taken_up(archive: Path, tmp_path:
     assert query(tmp_path / "out", "SELECT count(*) FROM documents WHERE status = 'done'") == [(2,)]
 
 
+@INLINE
 def test_an_input_that_is_not_there_is_a_failure_and_deletes_nothing(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out")
     archive.rename(tmp_path / "moved")
@@ -162,6 +174,7 @@ def test_an_input_that_is_not_there_is_a_failure_and_deletes_nothing(archive: Pa
     assert query(tmp_path / "out", "SELECT count(*) FROM pages") == [(7,)]
 
 
+@INLINE
 def test_many_runs_are_merged_into_few_sorted_files(tmp_path: Path, make_pdf: Any) -> None:
     output, folder = tmp_path / "out", tmp_path / "archive"
     for night in range(10):
@@ -177,6 +190,7 @@ def test_many_runs_are_merged_into_few_sorted_files(tmp_path: Path, make_pdf: An
     assert len(on_disk) <= 2 * len(listed) + 10
 
 
+@INLINE
 def test_what_a_crashed_publish_left_is_neither_read_nor_kept(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     run(archive, output)
