@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
@@ -96,6 +96,7 @@ def test_text_from_outside_never_becomes_a_special_token(small: KimiVLTokenizer,
 @settings(max_examples=100)
 @given(text=TEXTS)
 def test_a_harmless_chat_has_the_ids_of_its_string(small: KimiVLTokenizer, text: str) -> None:
+    assume(not any(name in text for name in small.get_added_vocab()))
     messages = [{"role": "user", "content": text}]
     prompt = small.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = small.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
