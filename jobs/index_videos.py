@@ -10,6 +10,7 @@ The sister of extract_docs.py: the same tables, and one output may hold what bot
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,12 @@ if __package__ in (None, ""):  # started as a file: the project's packages lie b
 from jobs import options
 from jobs.launch import EPILOG, launch
 from pipeline.logs import LogFormat
+
+
+class Decoder(StrEnum):
+    pyav = "pyav"
+    decord = "decord"
+
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,6 +44,9 @@ def index_videos(
     replicas: options.Replicas = 2,
     seconds_per_unit: Annotated[float, typer.Option(help="Seconds of film that are looked over together.")] = 60.0,
     max_frames_per_shot: Annotated[int, typer.Option(help="Frames read of each shot, at most.")] = 4,
+    decoder: Annotated[
+        Decoder, typer.Option(help="What picks frames. decord is not sure to give the frame asked for on a busy node.")
+    ] = Decoder.pyav,
     thumbnails: options.Thumbnails = 640,
     webvtt: Annotated[
         bool, typer.Option("--webvtt/--no-webvtt", help="Write time lines as WebVTT beside the tables.")
@@ -70,6 +80,7 @@ def index_videos(
         replicas=replicas,
         seconds_per_unit=seconds_per_unit,
         max_frames_per_shot=max_frames_per_shot,
+        film_decoder=decoder.value,
         thumbnails=thumbnails,
         webvtt=webvtt,
         limit=limit,

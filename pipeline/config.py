@@ -29,7 +29,7 @@ from pydantic import (
 from model.engine.interface import EngineName
 from model.load import ModelChoice
 from model.protocol import Question, Task
-from pipeline.decode.pages import Kind, Layout
+from pipeline.decode.pages import FilmDecoder, Kind, Layout
 from pipeline.failures import PASSING, Reason
 from pipeline.sources import redact
 
@@ -80,6 +80,7 @@ class RunConfig(BaseModel):
     layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
     thumbnails: int = Field(default=640, ge=0, le=2048)
+    film_decoder: FilmDecoder = "pyav"
     webvtt: bool = False  # of films: time lines beside the tables
     limit: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=0, ge=0)

@@ -39,6 +39,7 @@ class RunSetup:
             render="when_needed" if replica.reads_layer else "always",
             max_pixels=config.max_pixels,
             thumbnail_px=config.thumbnails,
+            film_decoder=config.film_decoder,
         )
         cut = CutSettings(max_frames=config.max_frames_per_shot) if config.media == "films" else None
         cut_recipe = make_cut_recipe(cut) if cut is not None else None

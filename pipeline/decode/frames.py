@@ -1,11 +1,10 @@
-"""A shot's chosen frames at their own resolution, upright: by decord, or by PyAV where decord does not read them right.
+"""A shot's chosen frames at their own resolution, upright: by PyAV, or by decord where that is asked for.
 
-decord gives other frames than those asked for in transport streams and where groups of pictures are open, and broken
-lines where the film is turned; a look at two key frames by both guards against what is not known.
-
-Both go through a shot forwards and seek only where a key frame lies between: the cheaper way is theirs to know, and
-ours to allow by asking in order. One frame at a time is asked for, since decord holds a whole batch twice; memory is
-that of a shot's frames, plus decord's own index of some 50 bytes a frame.
+Both go through a shot forwards and seek only where a key frame lies between, and are as fast. With PyAV each frame
+carries its own time, and memory is that of a shot's frames whatever the film's length. decord tells no frame's time;
+its seeking gives up on a busy machine and returns a frame beside the one asked for, with a word on stderr alone, and
+what it decodes ahead grows with the film (1.6 GB on twenty minutes of 720p). Where it is known to be wrong (transport
+streams, open groups of pictures, turned films) PyAV reads, and the row says so.
 """
 
 from __future__ import annotations
@@ -42,7 +41,9 @@ class FrameReader:
         self.film = Film(path, name)
         first = first_frame(self.film)
         self._turn = clockwise_turn(first[1])
-        self._decord = None if self._turn else _open_decord(self.film, first)
+        self._first = first
+        self._decord: Any = None
+        self._decord_may_do = not self._turn
 
     def close(self) -> None:
         self.film.close()
@@ -55,11 +56,9 @@ class FrameReader:
             Failure: no_frames where one of them can no longer be had.
         """
         numbers = [self.film.index.number_at(time_s) for time_s in shot.frame_times]
-        images = self._by_decord(numbers)
-        flags = shot.flags
-        if images is None:
-            images = self._by_pyav(numbers)
-            flags = (*flags, BY_PYAV)
+        by_decord = self._by_decord(numbers) if settings.film_decoder == "decord" else None
+        images = self._by_pyav(numbers) if by_decord is None else by_decord
+        flags = (*shot.flags, BY_PYAV) if by_decord is None and settings.film_decoder == "decord" else shot.flags
         if len(images) != len(numbers) or not images:
             raise Failure(
                 Reason.NO_FRAMES, f"{len(images)} of {len(numbers)} frames from {shot.start_s:.2f} s on decode"
@@ -80,6 +79,9 @@ class FrameReader:
 
     def _by_decord(self, numbers: Sequence[int]) -> list[RgbImage] | None:
         """None where decord does not read this film; it is then not tried again."""
+        if self._decord is None and self._decord_may_do:
+            self._decord = _open_decord(self.film, self._first)
+            self._decord_may_do = self._decord is not None
         if self._decord is None:
             return None
         images: list[RgbImage] = []
@@ -91,7 +93,7 @@ class FrameReader:
                     raise RuntimeError(f"decord gave a picture of shape {image.shape}")
                 images.append(image)
         except DECORD_ERRORS:
-            self._decord = None
+            self._decord, self._decord_may_do = None, False
             return None
         return images
 

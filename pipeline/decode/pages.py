@@ -9,6 +9,7 @@ from model.protocol import Frame, RgbImage, TextLayer
 from pipeline.failures import Failure
 
 Layout = Literal["fast", "full"]
+FilmDecoder = Literal["pyav", "decord"]
 Kind = Literal["pdf", "image", "video"]
 
 
@@ -19,7 +20,8 @@ class DecodeSettings:
     ``layout``: ``fast`` orders the text layer by our own rules (about 10 ms a page), ``full`` runs PyMuPDF's layout
     network and table finder (about 1 s a page). ``render``: ``always``, or ``when_needed`` where the replica reads
     usable text layers as they are. ``max_pixels`` caps one rendered page or one frame; the scale is lowered to fit.
-    ``thumbnail_px`` is the longest side of the small picture kept in the row; 0 keeps none.
+    ``thumbnail_px`` is the longest side of the small picture kept in the row; 0 keeps none. ``film_decoder`` picks the
+    frames of films (``pipeline/decode/frames.py`` has what speaks for each).
     """
 
     dpi: int = 144
@@ -27,6 +29,7 @@ class DecodeSettings:
     render: Literal["always", "when_needed"] = "when_needed"
     max_pixels: int = 16_000_000
     thumbnail_px: int = 640
+    film_decoder: FilmDecoder = "pyav"
 
 
 @dataclass(frozen=True, slots=True)

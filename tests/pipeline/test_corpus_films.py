@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def test_every_film_gives_shots_or_says_why_not(corpus: Path, children: DecodeCh
         assert all(shot.reason is None for shot in shots), path.name
         decoded = children.decode_shots(path, shots[:1], SETTINGS, path.name)
         assert all(isinstance(shot, DecodedShot) for shot in decoded), path.name
+        decoded = children.decode_shots(path, shots[:1], replace(SETTINGS, film_decoder="decord"), path.name)
         if path.name in BY_PYAV_ALONE:
             assert "decoded_by_pyav" in decoded[0].flags  # type: ignore[union-attr]
 
