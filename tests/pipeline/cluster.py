@@ -49,7 +49,7 @@ def running_cluster(temporary: Path) -> Iterator[RunningCluster]:
     """A head without CPUs, with its dashboard (jobs are submitted there) and token authentication."""
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_TMPDIR": str(temporary)}
-    environment |= {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
+    environment |= {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "5"}
     environment |= {"FOLIOSCOPE_FAKE_SECONDS": "1.5"}  # actors have their node's environment, not their driver's
     process = subprocess.Popen(
         [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -113,9 +113,9 @@ def test_a_submitted_job_joins_its_cluster(cluster: RunningCluster, archive: Pat
         *(str(Path(sys.executable).parent / "ray"), "job", "submit", "--address", cluster.told["dashboard"]),
         *("--working-dir", ".", "--", sys.executable, "jobs/extract_docs.py", *options(archive, tmp_path / "out")),
     ]
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     while True:
-        done = subprocess.run(submit, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=200)
+        done = subprocess.run(submit, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120)
         if "No available agent" not in done.stdout + done.stderr or time.monotonic() > until:
             break  # the head's agent takes some seconds to come up
         time.sleep(2)
