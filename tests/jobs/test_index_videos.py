@@ -36,7 +36,7 @@ def test_shared_options_mean_the_same_in_both_jobs() -> None:
         for job in (extract_docs, index_videos)
     )
     assert set(documents) - set(films) == {"pages_per_unit", "dpi", "layout", "password_file"}
-    assert set(films) - set(documents) == {"seconds_per_unit", "max_frames_per_shot", "webvtt"}
+    assert set(films) - set(documents) == {"seconds_per_unit", "max_frames_per_shot", "decoder", "webvtt"}
     for name in set(documents) & set(films) - {"max_file_mb"}:
         one, other = documents[name], films[name]
         assert isinstance(one, click.Option) or one.opts == other.opts
