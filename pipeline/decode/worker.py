@@ -19,9 +19,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipeline.decode import cage
+
+if TYPE_CHECKING:
+    from pipeline.failures import Failure
 
 HEADER = struct.Struct("<Q")
 ANSWER_SECONDS = 0.05
@@ -150,54 +153,36 @@ class Server:
         from pipeline.decode.image import decode_image_page
         from pipeline.decode.pages import FailedPage
         from pipeline.decode.pdf import decode_pdf_page
-        from pipeline.failures import Failure, Reason
 
         where = f"{request.name} page {page}"
         try:
             if request.kind == "image":
                 return decode_image_page(request.path, page, request.settings)
             return decode_pdf_page(self._open(request), page, request.settings)
-        except Failure as failure:
-            return FailedPage(page, Failure(failure.reason, f"{where}: {failure.message}"))
-        except MemoryError:
-            return FailedPage(
-                page, Failure(Reason.MEMORY_LIMIT, f"{where}: it needs more memory than --memory-mb allows")
-            )
         except Exception as error:  # noqa: BLE001  whatever a damaged page makes a parser raise is told of the page
-            words = f"{type(error).__name__}: {error}"
-            return FailedPage(page, Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})"))
+            return FailedPage(page, _failure(where, error))
 
     def _scan(self, request: ScanRequest) -> Iterator[Any]:
         from pipeline.decode.film import Film
         from pipeline.decode.scan import scan_span
-        from pipeline.failures import Failure, Reason
+        from pipeline.failures import Failure
 
         try:
             yield from scan_span(self._opened_film(request, Film), request.start_s, request.end_s)
-        except Failure as failure:
+        except Failure as failure:  # which names the film already
             yield failure
-        except MemoryError:
-            yield Failure(Reason.MEMORY_LIMIT, f"{request.name}: it needs more memory than --memory-mb allows")
         except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the film
-            words = f"{type(error).__name__}: {error}"
-            yield Failure(Reason.DECODE_ERROR, f"{request.name}: it does not decode ({words})")
+            yield _failure(request.name, error)
 
     def _shot(self, request: DecodeRequest, shot: Any) -> Any:
         from pipeline.decode.frames import FrameReader
         from pipeline.decode.pages import FailedPage
-        from pipeline.failures import Failure, Reason
 
         where = f"{request.name} shot {shot.number} ({shot.start_s:.2f} s to {shot.end_s:.2f} s)"
         try:
             return self._opened_film(request, FrameReader).read_shot(shot, request.settings)
-        except Failure as failure:
-            return FailedPage(shot.number, Failure(failure.reason, f"{where}: {failure.message}"))
-        except MemoryError:
-            message = f"{where}: it needs more memory than --memory-mb allows"
-            return FailedPage(shot.number, Failure(Reason.MEMORY_LIMIT, message))
         except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the shot
-            words = f"{type(error).__name__}: {error}"
-            return FailedPage(shot.number, Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})"))
+            return FailedPage(shot.number, _failure(where, error))
 
     def _opened_film(self, request: ScanRequest | DecodeRequest, opener: Any) -> Any:
         """The film as ``opener`` opens it. The last one stays open: its index is made once."""
@@ -223,6 +208,18 @@ class Server:
             self._documents[key] = open_pdf(request.path, request.name, self._passwords)
         self._documents.move_to_end(key)
         return self._documents[key]
+
+
+def _failure(where: str, error: Exception) -> Failure:
+    """What an exception means for the page, shot or film that raised it."""
+    from pipeline.failures import Failure, Reason
+
+    if isinstance(error, Failure):
+        return Failure(error.reason, f"{where}: {error.message}")
+    if isinstance(error, MemoryError):
+        return Failure(Reason.MEMORY_LIMIT, f"{where}: it needs more memory than --memory-mb allows")
+    words = f"{type(error).__name__}: {error}"
+    return Failure(Reason.DECODE_ERROR, f"{where}: it does not decode ({words})")
 
 
 if __name__ == "__main__":
