@@ -16,13 +16,10 @@ memory    Peak memory of the driver and of the largest actor over PDFs of 250 an
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,11 +30,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import plain_loops
-from benchmarks.measure import PROJECT, Measured, run_measured
-from pipeline.versions import versions
+from benchmarks.measure import PROJECT, Measured, run_measured, run_parts
 
 REPLICAS = 2  # of the job by default
-PARTS = ("overhead", "scans", "replan", "memory")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 WORDS = (
     "The board resolved that the dredging of the outer harbour be carried on through the winter and that the cost be "
@@ -162,21 +157,5 @@ def _plain(arguments: list[str]) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, for a first look")
-    parser.add_argument("--only", default=",".join(PARTS))
-    arguments = parser.parse_args()
-    print(__doc__)
-    print(f"{os.cpu_count()} cores; began {time.strftime('%Y-%m-%d %H:%M')}")
-    figures: dict[str, Any] = {}
-    for name in arguments.only.split(","):
-        part = {"overhead": overhead, "scans": scans, "replan": replan, "memory": memory}[name]
-        with tempfile.TemporaryDirectory(prefix=f"folioscope-{name}-") as scratch:
-            figures |= part(Path(scratch), arguments.quick)
-        print(name, json.dumps(figures), flush=True)
-    print(json.dumps({**figures, "quick": arguments.quick, "cores": os.cpu_count(), "versions": dict(versions())}))
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__ or "", (overhead, scans, replan, memory))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from pipeline.versions import versions
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE_SECONDS = 0.1
@@ -40,6 +48,26 @@ def run_measured(arguments: list[str], environment: dict[str, str]) -> Measured:
     measured = watcher.measured()
     measured.wall_seconds = time.perf_counter() - begun
     return measured
+
+
+def run_parts(method: str, parts: Sequence[Callable[[Path, bool], dict[str, Any]]]) -> None:
+    """The command line of a benchmark in parts, each ``part(scratch folder, quick)`` giving figures.
+
+    Prints the method, then the figures so far after each part, and all of them as one JSON line last.
+    """
+    by_name = {part.__name__: part for part in parts}
+    parser = argparse.ArgumentParser(description=method, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a fraction of the size, for a first look")
+    parser.add_argument("--only", default=",".join(by_name))
+    arguments = parser.parse_args()
+    print(method)
+    print(f"{os.cpu_count()} cores; began {time.strftime('%Y-%m-%d %H:%M')}")
+    figures: dict[str, Any] = {}
+    for name in arguments.only.split(","):
+        with tempfile.TemporaryDirectory(prefix=f"folioscope-{name}-") as scratch:
+            figures |= by_name[name](Path(scratch), arguments.quick)
+        print(name, json.dumps(figures), flush=True)
+    print(json.dumps({**figures, "quick": arguments.quick, "cores": os.cpu_count(), "versions": dict(versions())}))
 
 
 class _Watcher(threading.Thread):

@@ -15,13 +15,10 @@ job       Seconds of film a second of wall time of the whole job with the embedd
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +29,8 @@ import numpy as np
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.measure import PROJECT, Measured, run_measured
-from pipeline.versions import versions
+from benchmarks.measure import PROJECT, Measured, run_measured, run_parts
 
-PARTS = ("frames", "memory", "job")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 SHOT_SECONDS = 5
 KEY_SECONDS = 4
@@ -146,21 +141,5 @@ def _loop(way: str, purpose: str, film: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a third of the size, for a first look")
-    parser.add_argument("--only", default=",".join(PARTS))
-    arguments = parser.parse_args()
-    print(__doc__)
-    print(f"{os.cpu_count()} cores; began {time.strftime('%Y-%m-%d %H:%M')}")
-    figures: dict[str, Any] = {}
-    for name in arguments.only.split(","):
-        part = {"frames": frames, "memory": memory, "job": job}[name]
-        with tempfile.TemporaryDirectory(prefix=f"folioscope-{name}-") as scratch:
-            figures |= part(Path(scratch), arguments.quick)
-        print(name, json.dumps(figures), flush=True)
-    print(json.dumps({**figures, "quick": arguments.quick, "cores": os.cpu_count(), "versions": dict(versions())}))
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__ or "", (frames, memory, job))
