@@ -69,7 +69,9 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     memory = {"object_store_memory": 100 << 20}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True, **memory})
+    # The head's agent starts jobs. Its usual port may be taken by another Ray of this machine, as the tests' own.
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_agent_listen_port": None, **memory}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = []
     say(address=cluster.address, dashboard=f"http://{cluster.head_node.webui_url}")
     for line in sys.stdin:

@@ -113,13 +113,11 @@ def test_a_submitted_job_joins_its_cluster(cluster: RunningCluster, archive: Pat
         *(str(Path(sys.executable).parent / "ray"), "job", "submit", "--address", cluster.told["dashboard"]),
         *("--working-dir", ".", "--", sys.executable, "jobs/extract_docs.py", *options(archive, tmp_path / "out")),
     ]
-    until = time.monotonic() + 150
-    while True:  # Ray's own agent, which starts jobs, takes half a minute to come up, and longer on a busy machine
+    until = time.monotonic() + 100
+    while True:  # Ray's own agent, which starts jobs, takes a while to come up on a busy machine
         done = subprocess.run(submit, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120)
-        if "No available agent" not in done.stdout + done.stderr:
+        if "No available agent" not in done.stdout + done.stderr or time.monotonic() > until:
             break
-        if time.monotonic() > until:
-            pytest.skip("Ray's job agent did not come up here within 150 s")
         time.sleep(2)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "Books" in done.stdout
