@@ -22,17 +22,13 @@ from av.video.reformatter import Interpolation
 from pipeline.decode.film import Film
 from pipeline.decode.frames import FrameReader
 from pipeline.decode.pages import DecodeSettings
-from pipeline.decode.scan import LONGEST_SIDE, scan_span
+from pipeline.decode.scan import scan_span
+from pipeline.decode.shrink import small_size
 from pipeline.features import FrameFeatures
 from pipeline.shots import Shot
 
 cv2.setNumThreads(1)
 PICK_EVERY_S = 1.7  # some three frames of a shot of five seconds, as our choice gives
-
-
-def _small(width: int, height: int) -> tuple[int, int]:
-    scale = LONGEST_SIDE / max(width, height)
-    return round(width * scale), round(height * scale)
 
 
 def scan_ours(path: Path) -> int:
@@ -45,7 +41,7 @@ def scan_pyav(path: Path) -> int:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_count = 1
-        size = _small(stream.width, stream.height)
+        size = small_size(stream.width, stream.height)
         for frame in container.decode(stream):
             frames += frame.reformat(*size, "rgb24", interpolation=Interpolation.AREA).to_ndarray().shape[2] == 3
     return frames
@@ -53,7 +49,7 @@ def scan_pyav(path: Path) -> int:
 
 def scan_decord(path: Path) -> int:
     with av.open(str(path)) as container:
-        width, height = _small(container.streams.video[0].width, container.streams.video[0].height)
+        width, height = small_size(container.streams.video[0].width, container.streams.video[0].height)
     reader = decord.VideoReader(str(path), width=width, height=height, num_threads=1)
     return sum(reader.next().asnumpy().shape[2] == 3 for _ in range(len(reader)))
 

@@ -47,7 +47,7 @@ class CutSettings:
     blend_change: float = 20.0
     sharp_share: float = 0.5
     novelty: float = 4.0
-    version: int = 1
+    version: int = 2
 
 
 @dataclass(frozen=True, slots=True)

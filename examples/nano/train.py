@@ -2,8 +2,9 @@
 
     python -m examples.nano.train --out DIR [--minutes 80] [--seed 0] [--processes 2]
 
-Every figure goes to DIR/log.jsonl, the state to DIR/state.pt every two minutes. What is trained is the code that is
-shipped: model/kimi_vl forwards and backwards, its chat template and its tokenizer. Export with export.py.
+Minutes are those for which each process, one thread, had a core. Every figure goes to DIR/log.jsonl, the state to
+DIR/state.pt every two minutes. What is trained is the code that is shipped: model/kimi_vl forwards and backwards, its
+chat template and its tokenizer. Export with export.py.
 """
 
 from __future__ import annotations
@@ -169,9 +170,9 @@ def attend(rank: int, arguments: argparse.Namespace) -> None:
         dist.init_process_group("gloo", init_method=f"file://{folder.resolve()}/meeting", rank=rank, world_size=world)
     school = School(folder, arguments.seed, rank, world)
     shown: dict[str, list[float]] = defaultdict(list)
-    last = saved = evaluated = time.monotonic()
+    last = saved = evaluated = time.process_time()  # its own time: other work beside it changes nothing
     while True:
-        now = time.monotonic()
+        now = time.process_time()
         school.seconds += now - last
         last = now
         school.share = agreed(school.seconds / 60 / arguments.minutes, world)

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import decord
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from decord._ffi.base import DECORDError
 
 from model.protocol import Frame, RgbImage
@@ -42,6 +43,7 @@ class FrameReader:
         first = first_frame(self.film)
         self._turn = clockwise_turn(first[1])
         self._first = first
+        self._colours = VideoReformatter()  # one for all frames, and one thread: half the time of each frame's own
         self._decord: Any = None
         self._decord_may_do = not self._turn
 
@@ -106,7 +108,8 @@ class FrameReader:
             wanted = {int(index.stamps[number]) for number in group}
             for stamp, frame in self.film.frames(key):
                 if stamp in wanted:
-                    images.append(frame.to_ndarray(format="rgb24"))
+                    coloured = self._colours.reformat(frame, format="rgb24", threads=1)
+                    images.append(np.asarray(coloured.to_ndarray(), np.uint8))
                     wanted.discard(stamp)
                 if not wanted:
                     break

@@ -3,7 +3,7 @@
 Each frame's features depend on it and on the frame before it alone, so a film may be cut into spans in any way. A
 span owns the frames after its first key frame up to and including the next span's first key frame: that one it decodes
 once more than needed, to know the difference across the seam. The film's first frame belongs to the first span.
-Decoding is nearly all of the cost; the decoder's own scaler makes the frames small, and measuring one takes 0.1 ms.
+Decoding is most of the cost: of a frame of 720p, making it small takes 0.15 ms (shrink.py), measuring it 0.1 ms.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from pipeline.decode.film import Film
+from pipeline.decode.shrink import Shrink
 from pipeline.features import EDGE_GRID, LIGHT_GRID, SIGNATURE_BYTES, FrameFeatures, SpanEnd
 
-LONGEST_SIDE = 192
-SHORTEST_SIDE = 16
 FRAMES_AT_ONCE = 32
 
 
@@ -68,18 +66,12 @@ class _Measure:
     """Features of one frame after the other."""
 
     def __init__(self, film: Film) -> None:
-        width, height = max(1, film.stream.width), max(1, film.stream.height)
-        scale = LONGEST_SIDE / max(width, height)
-        self._size = (
-            min(width, max(SHORTEST_SIDE, round(width * scale))),
-            min(height, max(SHORTEST_SIDE, round(height * scale))),
-        )
+        self._shrink = Shrink(max(1, film.stream.width), max(1, film.stream.height))
         self._before: NDArray[np.uint8] | None = None
 
     def __call__(self, frame: Any) -> tuple[float, float, float, bytes]:
         """(change, light, sharpness, signature)."""
-        width, height = self._size
-        small = frame.reformat(width, height, "rgb24", interpolation=Interpolation.AREA).to_ndarray()
+        small = self._shrink(frame)
         colours = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
         change = -1.0
         if self._before is not None:

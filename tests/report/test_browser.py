@@ -1,4 +1,7 @@
-"""The report as people use it, in a real browser: no console message and no request beyond the site in any test."""
+"""The report as people use it, in a real browser: no console message and no request beyond the site in any test.
+
+The page draws in animation frames: what it shows is waited for by `expect`, never read at once.
+"""
 
 from __future__ import annotations
 
@@ -32,24 +35,19 @@ ROUTES = {
 }
 
 
-def texts(page: Page, selector: str) -> list[str]:
-    return page.locator(selector).all_inner_texts()
-
-
 def test_the_archive_lists_filters_and_opens(viewer: Viewer) -> None:
     page = viewer.open("#/", ".file")
-    assert len(texts(page, ".file-name")) == 5
+    expect(page.locator(".file-name")).to_have_count(5)
     page.get_by_role("button", name="failed").click()
-    assert texts(page, ".file-name") == ["locked.pdf"]
+    expect(page.locator(".file-name")).to_have_text(["locked.pdf"])
     page.get_by_role("button", name="failed").click()
     page.get_by_label("Filter by name").fill("film")
-    assert texts(page, ".file-name") == ["film.mp4"]
+    expect(page.locator(".file-name")).to_have_text(["film.mp4"])
     page.get_by_label("Filter by name").fill("no such name")
-    assert page.get_by_text("No file fits").is_visible()
+    expect(page.get_by_text("No file fits")).to_be_visible()
     page.get_by_label("Filter by name").fill("lantern.pdf")
     page.locator(".file").last.click()
-    page.wait_for_selector(".block")
-    assert page.locator("h1").inner_text() == "copy of lantern.pdf"
+    expect(page.locator("h1")).to_have_text("copy of lantern.pdf")
 
 
 def test_boxes_stand_on_the_words_of_the_picture(viewer: Viewer) -> None:
@@ -92,9 +90,9 @@ def inked(page: Page, box: Any) -> tuple[int, int, int, int] | None:
 def test_pointing_at_a_box_lights_its_text_and_the_other_way_round(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{PAPER}?page=2", ".box")
     page.locator(".box[data-index='1']").hover()
-    assert texts(page, ".block.lit p") == ["Every seventh ship carries amber."]
+    expect(page.locator(".block.lit p")).to_have_text(["Every seventh ship carries amber."])
     page.locator(".block").nth(0).hover()
-    assert page.locator(".box.lit").get_attribute("data-index") == "0"
+    expect(page.locator(".box.lit")).to_have_attribute("data-index", "0")
 
 
 def test_search_finds_words_and_leads_to_them(viewer: Viewer) -> None:
@@ -102,12 +100,11 @@ def test_search_finds_words_and_leads_to_them(viewer: Viewer) -> None:
     page.keyboard.press("/")
     page.keyboard.type("seventh amb")
     page.wait_for_selector(".hit mark")
-    assert texts(page, ".hit .hit-name") == ["copy of lantern.pdf"]
-    assert texts(page, ".hit-text mark") == ["seventh", "amber"]
+    expect(page.locator(".hit .hit-name")).to_have_text(["copy of lantern.pdf"])
+    expect(page.locator(".hit-text mark")).to_have_text(["seventh", "amber"])
     page.locator(".hit").click()
-    page.wait_for_selector(".box.found")
-    assert page.locator(".box.found").get_attribute("data-index") == "1"
-    assert "Every seventh ship" in texts(page, ".block.found")[0]
+    expect(page.locator(".box.found")).to_have_attribute("data-index", "1")
+    expect(page.locator(".block.found").first).to_contain_text("Every seventh ship")
 
 
 def test_search_says_when_nothing_is_found(viewer: Viewer) -> None:
@@ -117,32 +114,32 @@ def test_search_says_when_nothing_is_found(viewer: Viewer) -> None:
 
 def test_evidence_leads_to_its_page_and_lights_its_box(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{PAPER}", ".block")
-    assert page.get_by_label("Page to show").input_value() == "1"
+    expect(page.get_by_label("Page to show")).to_have_value("1")
     page.get_by_role("tab", name="Answers").click()
     page.locator(".proof-link").first.click()
     page.wait_for_selector(".spot")
-    assert page.get_by_label("Page to show").input_value() == "2"
+    expect(page.get_by_label("Page to show")).to_have_value("2")
     spot, box = page.locator(".spot").bounding_box(), page.locator(".box[data-index='1']").bounding_box()
     assert spot is not None
     assert box is not None
     assert all(abs(spot[side] - box[side]) <= 2 for side in ("x", "y", "width", "height"))
-    assert page.get_by_role("tab", name="Answers").get_attribute("aria-selected") == "true"
+    expect(page.get_by_role("tab", name="Answers")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_quote_without_a_box_is_looked_up_in_its_page(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{HOSTILE}?answer=amber", ".spot")
-    assert page.locator(".spot").count() == 1
+    expect(page.locator(".spot")).to_have_count(1)
 
 
 def test_a_films_answers_chapters_and_shots_lead_to_their_time(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{FILM}?answer=amber", ".timeline")
     expect(page.locator(".stage-bar select")).to_have_value("3")
-    assert page.get_by_label("Time in the film").get_attribute("aria-valuetext") == "0:21"
+    expect(page.get_by_label("Time in the film")).to_have_attribute("aria-valuetext", "0:21")
     page.get_by_role("button", name="Chapter Second half").click()
     expect(page.get_by_label("Time in the film")).to_have_value("20")
     page.get_by_role("tab", name="On screen").click()
-    assert "A grey card with the number 3." in page.locator(".panel").inner_text()
-    assert texts(page, ".block-time") == ["0:21 – 0:27"]
+    expect(page.locator(".panel")).to_contain_text("A grey card with the number 3.")
+    expect(page.locator(".block-time")).to_have_text(["0:21 – 0:27"])
     page.keyboard.press("Escape")
     page.locator("h1").click()
     page.keyboard.press("ArrowRight")
@@ -151,34 +148,33 @@ def test_a_films_answers_chapters_and_shots_lead_to_their_time(viewer: Viewer) -
 
 def test_failures_stand_by_reason_and_lead_to_the_page(viewer: Viewer) -> None:
     page = viewer.open("#/failures", ".entry")
-    assert [name.lower() for name in texts(page, ".choice-name")] == ["decode timeout", "password required"]
+    expect(page.locator(".choice-name")).to_have_text(["decode timeout", "password required"], ignore_case=True)
     page.locator(".choice").first.click()
     page.locator(".entry", has_text="lantern.pdf").click()
     page.get_by_text("Decode timeout, page 3").wait_for()
-    assert "The file ends in the middle." in page.locator(".panel").inner_text()
+    expect(page.locator(".panel")).to_contain_text("The file ends in the middle.")
     page.get_by_role("tab", name="Failures").click()
-    assert page.locator(".trouble").count() == 1
+    expect(page.locator(".trouble")).to_have_count(1)
 
 
 def test_runs_are_drawn_and_told(viewer: Viewer) -> None:
     page = viewer.open("#/runs", ".chart")
     cost = page.locator(".chart", has_text="Cost of 1,000 pages")
-    assert cost.locator(".bar").count() == 3, "the run without a price has no bar"
-    assert page.locator(".figures tbody tr").count() == 4
+    expect(cost.locator(".bar"), "the run without a price has no bar").to_have_count(3)
+    expect(page.locator(".figures tbody tr")).to_have_count(4)
 
 
 def test_nothing_that_a_document_says_runs(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{HOSTILE}", ".block")
-    said = page.locator(".panel").inner_text()
-    assert "<script>window.pwned = 1</script>" in said
-    assert page.locator("h1").inner_text() == EVIL_NAME.rsplit("/", 1)[1]
+    expect(page.locator(".panel")).to_contain_text("<script>window.pwned = 1</script>")
+    expect(page.locator("h1")).to_have_text(EVIL_NAME.rsplit("/", 1)[1])
     table = page.locator(".table")
     assert table.inner_html() == '<table><tr><td colspan="2">cellgo</td></tr></table>'
     for tab in ("Summary", "Answers", "File"):
         page.get_by_role("tab", name=tab).click()
     page.get_by_role("tab", name="Text").click()
     page.get_by_role("button", name="Markdown").click()
-    assert EVIL.split("\u2028")[0] in page.locator(".source").inner_text()
+    expect(page.locator(".source")).to_contain_text(EVIL.split("\u2028")[0])
     page.get_by_role("button", name="Markdown").click()
     for route, ready in (
         ("#/", ".file"),
@@ -222,7 +218,7 @@ def test_the_keyboard_reaches_blocks_and_pages(viewer: Viewer) -> None:
     page = viewer.open(f"#/doc/{PAPER}?page=2", ".block")
     page.locator(".block").first.focus()
     page.keyboard.press("ArrowDown")
-    assert page.locator(".box.lit").get_attribute("data-index") == "1"
+    expect(page.locator(".box.lit")).to_have_attribute("data-index", "1")
     page.keyboard.press("k")
     expect(page.locator(".stage-bar select")).to_have_value("1")
 
