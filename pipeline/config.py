@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -37,6 +38,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])", re.IGNORECASE)
 _PARTS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 TASK_ORDER: tuple[Task, ...] = ("read", "summarize", "answer")
 Media = Literal["documents", "films"]
+PAGES_PER_UNIT: dict[Layout, int] = {"full": 8, "fast": 32}
 KINDS: dict[Media, tuple[Kind, ...]] = {"documents": ("pdf", "image"), "films": ("video",)}
 
 
@@ -73,11 +75,11 @@ class RunConfig(BaseModel):
     engine: EngineName = "torch"
     gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
-    pages_per_unit: int = Field(default=8, ge=1, le=512)
+    layout: Layout = "full"
+    pages_per_unit: int = Field(default=0, ge=1, le=512, validate_default=True)  # by layout, where it is not given
     seconds_per_unit: float = Field(default=60.0, ge=1, le=3600)
     max_frames_per_shot: int = Field(default=4, ge=1, le=64)
     dpi: int = Field(default=144, ge=36, le=600)
-    layout: Layout = "full"
     max_pixels: int = Field(default=16_000_000, ge=10_000)
     thumbnails: int = Field(default=640, ge=0, le=2048)
     film_decoder: FilmDecoder = "pyav"
@@ -96,6 +98,12 @@ class RunConfig(BaseModel):
     max_cost: float | None = Field(default=None, gt=0)
     deadline: AwareDatetime | None = None
     retry_failed: tuple[str, ...] = ()
+
+    @field_validator("pages_per_unit", mode="before")
+    @classmethod
+    def _by_layout(cls, given: int | None, info: ValidationInfo) -> int:
+        """A commit costs as much as reading a page in fast layout: there more pages share it."""
+        return given or PAGES_PER_UNIT[info.data.get("layout", "full")]
 
     @field_validator("tasks")
     @classmethod

@@ -46,7 +46,7 @@ class School:
 
     def __init__(self, folder: Path, seed: int, rank: int, world: int) -> None:
         self.folder, self.seed, self.rank, self.world = folder, seed, rank, world
-        tokenizer = make_tokenizer(folder / "tokenizer")
+        tokenizer = make_tokenizer(folder / f"tokenizer-{rank}")  # its own: both write
         self.desk = Desk(tokenizer)
         self.model = make_model(len(tokenizer), seed).train()
         self.head = LetterHead(self.model.config.vision_config.hidden_size)

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.decode.child import TRIES_IF_KILLED, ChildDiedError, ChildLimits, DecodeChild
-from pipeline.decode.pages import DecodedPage, DecodedShot, DecodeSettings, FailedPage
-from pipeline.decode.probe import Probe
+from pipeline.decode.pages import DecodedPage, DecodedShot, DecodeSettings, FailedPage, Probe
 from pipeline.decode.worker import DecodeRequest, ProbeRequest, ScanRequest
 from pipeline.failures import Failure, Reason
 from pipeline.features import FrameFeatures, SpanEnd, join_features

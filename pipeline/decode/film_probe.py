@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.decode.film import FILM_ERRORS, Film
-from pipeline.decode.probe import FilmFacts, Probe, clean_title
+from pipeline.decode.pages import FilmFacts, Probe
+from pipeline.decode.probe import clean_title
 from pipeline.failures import Failure, Reason
 
 UNEVEN = 0.1  # an interval that differs by this share from the usual one is uneven

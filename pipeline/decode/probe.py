@@ -5,14 +5,13 @@ A name proves nothing: MuPDF opens a web page saved as ``.pdf`` as a document of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pymupdf
 from PIL import Image
 
 from pipeline.decode.image import IMAGE_ERRORS, frame_count, open_image
-from pipeline.decode.pages import Kind
+from pipeline.decode.pages import Kind, Probe
 from pipeline.failures import Failure, Reason
 
 HEAD_BYTES = 1024
@@ -20,31 +19,6 @@ MAX_TITLE = 500
 STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc", b"jxl ", b"crx ")
 MAX_PAGES = 1_000_000
 PDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What a look into a file tells. ``width_px`` and ``height_px`` are those of the upright picture."""
-
-    kind: Kind
-    page_count: int | None = None
-    width_px: int | None = None
-    height_px: int | None = None
-    title: str | None = None
-    film: FilmFacts | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FilmFacts:
-    """What a film's streams tell. ``rotation`` is the clockwise turn that makes its frames upright."""
-
-    duration_s: float
-    fps: float | None
-    variable_fps: bool
-    rotation: int
-    container: str
-    codec: str
-    has_audio: bool
 
 
 def kind_of_content(head: bytes) -> Kind | None:

@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from pipeline.budget import StopSign
 from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import Kind
-from pipeline.decode.probe import Probe
+from pipeline.decode.pages import Kind, Probe
 from pipeline.failures import Failure, Reason
 from pipeline.rows import Row, failure_row, now
 from pipeline.sources import SourceFile

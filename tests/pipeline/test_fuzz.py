@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from benchmarks.mutation import KINDS, Mutation, mutate
 from examples.make_archive import PASSWORD, make_archive
 from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.decode.probe import Probe
+from pipeline.decode.pages import DecodedPage, DecodeSettings, Probe
 from pipeline.failures import Failure
 
 EXAMPLES = int(os.environ.get("FOLIOSCOPE_FUZZ", "60"))
