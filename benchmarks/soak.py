@@ -116,7 +116,7 @@ def round_of_kills(url: str, output: str, chance: random.Random, drivers: list[D
     kills = chance.randint(*KILLS_PER_ROUND)
     driver = Driver(url, output, 0.1)
     drivers.append(driver)
-    due = time.monotonic() + chance.uniform(*SECONDS_BETWEEN)
+    due, part = _next_kill(chance)
     while True:
         time.sleep(1)
         driver.sample()
@@ -127,14 +127,21 @@ def round_of_kills(url: str, output: str, chance: random.Random, drivers: list[D
             driver = Driver(url, output, 0.1 if killed.total() < kills else 0.0)
             drivers.append(driver)
         elif killed.total() < kills and time.monotonic() >= due:
-            due = time.monotonic() + chance.uniform(*SECONDS_BETWEEN)
-            parts = {part: found for part, found in victims(driver.process).items() if found}
-            [part] = chance.choices(list(parts), [WEIGHTS[part] for part in parts])
+            running = victims(driver.process)[part]
+            if not running:  # not yet started, or just killed: its turn stays
+                continue
             try:
-                chance.choice(parts[part]).kill()
+                chance.choice(running).kill()
             except psutil.NoSuchProcess:
                 continue
             killed[part] += 1
+            due, part = _next_kill(chance)
+
+
+def _next_kill(chance: random.Random) -> tuple[float, str]:
+    """(when by the monotonic clock, which part)."""
+    [part] = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+    return time.monotonic() + chance.uniform(*SECONDS_BETWEEN), part
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ Started as ``python -m pipeline.decode.worker``. It takes pickled requests on st
 what was its standard output. Pages that take a millisecond are answered several at a time, since each answer wakes the
 parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
 parent, cannot grow past its memory limit, has no network where the kernel allows that (``cage``), and imports neither
-Ray nor torch. Starts in half a second.
+Ray nor torch. Starts in a third of a second of CPU; full layout takes as much again when it is first asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import resource
@@ -104,11 +105,9 @@ class Server:
     """Answers requests; keeps the documents last used open, so that unit after unit of one file need not open it."""
 
     def __init__(self, passwords: tuple[str, ...]) -> None:
-        import pymupdf
-
-        pymupdf.TOOLS.mupdf_display_errors(False)
-        pymupdf.TOOLS.mupdf_display_warnings(False)
-        self._tools = pymupdf.TOOLS
+        self._tools = _mupdf().TOOLS
+        self._tools.mupdf_display_errors(False)
+        self._tools.mupdf_display_warnings(False)
         self._pages_since_shrink = 0
         self._passwords = passwords
         self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
@@ -208,6 +207,20 @@ class Server:
             self._documents[key] = open_pdf(request.path, request.name, self._passwords)
         self._documents.move_to_end(key)
         return self._documents[key]
+
+
+def _mupdf() -> Any:
+    """PyMuPDF without its layout network, which it loads by itself where it finds it: 0.4 s and 60 MB a child.
+
+    Pages of full layout load it when the first of them comes (``layout.py``).
+    """
+    if "pymupdf" not in sys.modules:
+        sys.modules["pymupdf.layout"] = None  # type: ignore[assignment]  # its import fails as if it were not installed
+        try:
+            importlib.import_module("pymupdf")
+        finally:
+            del sys.modules["pymupdf.layout"]
+    return sys.modules["pymupdf"]
 
 
 def _failure(where: str, error: Exception) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,10 +35,21 @@ def _children_find_the_faults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_child_needs_neither_ray_nor_torch(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one"])
+    children.decode(path, "pdf", 1, 1, DecodeSettings(layout="fast"))
+    assert "pymupdf.layout" not in children.call(faults.loaded_modules), "the layout network is for full layout alone"
     children.decode(path, "pdf", 1, 1, DecodeSettings(layout="full"))
     loaded = children.call(faults.loaded_modules)
-    assert "pymupdf" in loaded
+    assert {"pymupdf", "pymupdf.layout"} <= set(loaded)
     assert not {"ray", "torch", "transformers"} & set(loaded)
+
+
+def test_an_actor_leaves_decoders_to_its_child() -> None:
+    stages = ", ".join(f"pipeline.stages.{name}" for name in ("identify", "cut", "read", "understand"))
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, {stages}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "pipeline.decode.children" in told
+    assert not {"pymupdf", "av", "decord", "cv2"} & set(told)
 
 
 def test_a_child_cannot_grow_past_its_limit(children: DecodeChildren) -> None:

@@ -26,7 +26,7 @@ from pipeline.config import QuestionSpec
 from pipeline.decode.pages import DecodedPage, Probe
 from pipeline.failures import Failure, Reason
 
-EXAMPLES = int(os.environ.get("FOLIOSCOPE_FUZZ", "240")) // 20
+EXAMPLES = int(os.environ.get("FOLIOSCOPE_FUZZ", "160")) // 20
 LONG = "FOLIOSCOPE_FUZZ" in os.environ
 PHASES = list(Phase) if LONG else [Phase.generate]  # making a failing example smaller takes minutes
 NAMES = st.text(
