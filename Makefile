@@ -52,7 +52,7 @@ bench: $(BIN)/.ready  ## Measure the document pipeline (about 20 minutes)
 	$(BIN)/python benchmarks/documents.py
 
 fuzz: $(BIN)/.ready  ## Damaged files through the decoder, nights through the planner: 20,000, or FILES=n
-	FOLIOSCOPE_FUZZ=$(or $(FILES),20000) $(BIN)/python -m pytest tests/pipeline/test_fuzz.py tests/pipeline/test_plan_fuzz.py
+	FOLIOSCOPE_FUZZ=$(or $(FILES),20000) $(BIN)/python -m pytest tests/pipeline/test_*fuzz.py
 	$(BIN)/python benchmarks/hostile.py
 
 soak: $(BIN)/.ready  ## Random kills on S3 for 30 minutes, or MINUTES=n

@@ -202,7 +202,7 @@ def load_questions(path: Path) -> tuple[QuestionSpec, ...]:
             rows = json.loads(text)
         else:
             rows = yaml.safe_load(text)
-    except (yaml.YAMLError, json.JSONDecodeError, csv.Error) as error:
+    except (yaml.YAMLError, csv.Error, ValueError, RecursionError) as error:  # a month 13; brackets without end
         raise ConfigError(f"--questions {path}: is not valid {path.suffix[1:] or 'YAML'} ({error})") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ConfigError(

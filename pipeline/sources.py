@@ -182,15 +182,7 @@ def _list_local(root: str) -> Iterator[SourceFile]:
     if not os.path.lexists(root):
         if not _GLOB.search(root):
             raise Failure(Reason.NOT_FOUND, f"{root}: there is no such file or folder; check --input")
-        wild = next(number for number, part in enumerate(Path(root).parts) if _GLOB.search(part))
-        base = Path(*Path(root).parts[:wild])
-        found = base.glob(str(Path(*Path(root).parts[wild:])))
-        matches = sorted(
-            str(path) for path in found if not any(part.startswith(".") for part in path.relative_to(base).parts)
-        )
-        if not matches:
-            raise Failure(Reason.NOT_FOUND, f"{root}: no file matches; check --input")
-        for match in matches:
+        for match in _matching(root):
             yield from _list_local(match)
         return
     if os.path.isdir(root):
@@ -200,6 +192,24 @@ def _list_local(root: str) -> Iterator[SourceFile]:
             yield _local_file(root, os.stat(root))
         except OSError as error:
             raise storage_failure(error, root) from error
+
+
+def _matching(root: str) -> list[str]:
+    """What a glob names, hidden files and folders left out."""
+    parts = Path(root).parts
+    wild = next(number for number, part in enumerate(parts) if _GLOB.search(part))
+    base = Path(*parts[:wild])
+    try:
+        found = sorted(
+            str(path)
+            for path in base.glob(str(Path(*parts[wild:])))
+            if not any(part.startswith(".") for part in path.relative_to(base).parts)
+        )
+    except ValueError as error:  # such as two stars within a name
+        raise Failure(Reason.NOT_FOUND, f"{root}: it is no valid pattern ({error}); check --input") from error
+    if not found:
+        raise Failure(Reason.NOT_FOUND, f"{root}: no file matches; check --input")
+    return found
 
 
 def _scan(folder: str) -> Iterator[SourceFile]:

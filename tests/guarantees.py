@@ -57,8 +57,12 @@ TAIL = """
   no crash, no hang, books balanced, every page of the 200 read. Of the damaged, 890 were read whole and 197 in part;
   913 were given up: 371 `damaged_file`, 110 `type_mismatch`, 48 `password_required`, 7 `empty_file`, 4 `no_pages`, and
   the rest page by page (840 pages `damaged_file`, 170 `decode_error`).
-- **Twenty kills** of drivers, actors and decode children over 200 units, on every change; `make soak` goes on for as
-  long as you like, on S3, and compares each round's rows with an undisturbed run's.
+- **Twenty kills** of drivers, actors and decode children over 200 units, on every change.
+- **Half an hour of kills on S3** (`make soak`, seed 1): 17 rounds over 60 documents, 91 kills (43 actors, 26 decode
+  children, 22 drivers), 14,280 rows compared with an undisturbed run's, none lost, none other. A driver's memory was 353
+  MB at its peak and grew by 29 MB at the most in its life.
+- **59 real hostile files** (torn, encrypted, mislabelled, fuzzed, bombs; not in the repository), in one go: 38 read whole
+  or in part, 19 given up with a reason, 2 skipped by their type, each as it should be.
 
 ## What the promise does not cover
 

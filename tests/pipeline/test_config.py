@@ -56,7 +56,18 @@ def test_a_glob_may_name_a_folder_at_the_tail() -> None:
     assert not question.applies_to("/archive/letters/one.pdf")
 
 
-@pytest.mark.parametrize("text", ["just words", "- {id: a}", "- {id: a, question: 'Who?', colour: red}", "{", "- [1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "just words",
+        "- {id: a}",
+        "- {id: a, question: 'Who?', colour: red}",
+        "{",
+        "- [1]",
+        "- {id: 2026-13-01, question: 'Who?'}",
+        pytest.param("[" * 5000, id="brackets without end"),
+    ],
+)
 def test_bad_questions_name_the_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "q.yaml"
     path.write_text(text)

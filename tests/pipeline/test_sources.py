@@ -67,6 +67,13 @@ def test_what_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> N
     assert "secret" not in " ".join(f"{item.uri} {item.failure}" for item in told)
 
 
+@pytest.mark.parametrize("pattern", ["a**b", "*\0*", "[", "no*thing"])
+def test_a_pattern_that_is_none_or_matches_nothing_is_told(tmp_path: Path, pattern: str) -> None:
+    [told] = list_sources([f"{tmp_path}/{pattern}"])
+    assert isinstance(told, UnlistedInput)
+    assert told.failure.reason is Reason.NOT_FOUND
+
+
 def test_object_stores_list_alike() -> None:
     fs = fsspec.filesystem("memory")
     for name in ("a.pdf", "deep/b.png"):
