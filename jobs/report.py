@@ -3,6 +3,7 @@
 
 python jobs/report.py OUTPUT
 python jobs/report.py s3://bucket/tables --to s3://bucket/site
+python jobs/report.py s3://bucket/tables --compare RUN RUN      # as jobs/compare_runs.py, which has more options
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import typer
 if __package__ in (None, ""):  # started as a file: the project's packages lie beside this folder
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from jobs.compare_runs import compare as compare_runs
 from pipeline.manifest import ManifestError
 from pipeline.report.archive import ReportError
 from pipeline.report.site import write_report
@@ -30,7 +32,7 @@ class Exit(IntEnum):
     BROKEN = 1
 
 
-EPILOG = "Exit codes: 0 the report is written; 1 there is nothing to show, or the site's place cannot be written."
+EPILOG = "Exit codes: 0 written, or compared; 1 the tables or runs cannot be read, or the site's place not be written."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,8 +42,15 @@ def report(
     output: Annotated[str, typer.Argument(help="Folder or URI of the published tables.")],
     to: Annotated[str | None, typer.Option(help="Folder or URI for the site; default: OUTPUT/report.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show the first N files by path.")] = 10_000,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="RUN RUN", help="Write nothing, but print what moved between two runs."),
+    ] = None,
 ) -> None:
     """Write what a run published as a site: the archive, its documents and films, failures, answers and runs."""
+    if compare:
+        compare_runs(output, *compare)
+        return
     tables = OutputStore(output)
     site = OutputStore(to or f"{tables.uri}/report")
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 LEAST_LONGEST = 128
@@ -50,14 +50,20 @@ class Shrink:
             flat[light + colour :].reshape(high // 2, wide // 2),
         )
         self._rgb = np.empty((high, wide, 3), np.uint8)
+        self._scaler = VideoReformatter()  # one for all frames: it keeps its tables
 
     def __call__(self, frame: Any) -> NDArray[np.uint8]:
         """The frame as RGB uint8 (height, width, 3)."""
         times = self._times
         if not self._halves(frame):
             times = 0
-            frame = frame.reformat(
-                *self.size, "yuv420p", interpolation=Interpolation.AREA, dst_color_range=ColorRange.MPEG, threads=1
+            frame = self._scaler.reformat(
+                frame,
+                *self.size,
+                "yuv420p",
+                interpolation=Interpolation.AREA,
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
             )
         for plane, small in zip(frame.planes, self._planes, strict=True):
             _halve(plane, small, times)

@@ -108,6 +108,9 @@ def test_the_command_prints_what_moved(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "empty pages" in done.stdout
     assert "moved by more than chance" in done.stdout
+    report = [sys.executable, "jobs/report.py", str(tmp_path), "--compare", "1", "2"]
+    assert subprocess.run(report, cwd=PROJECT, capture_output=True, text=True, timeout=120).stdout == done.stdout
+    assert not (tmp_path / "report").exists()
     missing = subprocess.run([*command, "9", "1"], cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert missing.returncode == 1
     assert "the last runs that did: 2, 1" in missing.stderr
