@@ -97,6 +97,10 @@ def merged_failures(
     ledger.db.register("inputs_now", pa.table({"uri": pa.array([redact(item) for item in inputs], pa.string())}))
     ledger.db.execute(
         f"""
+        -- A run that died may have looked into files that are not under these inputs: they have no row of assets.
+        CREATE OR REPLACE TEMP VIEW known_failures AS
+        SELECT * FROM fresh_failures WHERE stage <> 'plan' OR uri IN (
+            SELECT uri FROM listed UNION ALL SELECT uri FROM unlisted UNION ALL SELECT uri FROM published_assets);
         CREATE OR REPLACE TEMP TABLE judged_failures AS
         SELECT *, CASE WHEN stage = 'plan'
                        THEN uri IN (SELECT uri FROM identified_now UNION ALL SELECT uri FROM cut_now)
@@ -123,7 +127,7 @@ def merged_failures(
         SELECT * EXCLUDE (outdated) FROM judged_failures WHERE NOT outdated
         UNION ALL BY NAME
         SELECT fresh.* REPLACE ((fresh.attempts + coalesce(tried.attempts, 0))::INTEGER AS attempts)
-        FROM fresh_failures AS fresh LEFT JOIN tried
+        FROM known_failures AS fresh LEFT JOIN tried
           ON tried.step = CASE fresh.stage WHEN 'decode' THEN 'read' ELSE fresh.stage END
          AND tried.place IS NOT DISTINCT FROM CASE WHEN fresh.asset_id IS NULL THEN fresh.uri END
          AND tried.asset_id IS NOT DISTINCT FROM fresh.asset_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,24 @@ def test_changed_renamed_and_deleted_files(archive: Path, tmp_path: Path, make_p
     deleted = run(archive, output)
     assert deleted.books.segments == Counts(2, 0, 2, 0, 0)
     assert query(output, "SELECT count(*) FROM pages WHERE uri LIKE '%/a.pdf'") == [(0,)]
+
+
+@INLINE
+def test_a_run_that_died_over_more_inputs_leaves_no_failures_of_theirs(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, output = tmp_path / "other" / "torn.pdf", tmp_path / "out"
+    other.parent.mkdir()
+    other.write_bytes(b"%PDF-1.4 and no more")
+    both = (str(archive), str(other.parent))
+    with monkeypatch.context() as dying:
+        dying.setattr("pipeline.compute.Computation._read", lambda _: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            run(both, output)
+    assert run(archive, output).books.assets == Counts(2, 2, 0, 0, 0)
+    assert query(output, "SELECT count(*) FROM all_failures") == [(0,)]
+    assert run(both, output).books.assets == Counts(3, 0, 2, 1, 0)
+    assert query(output, "SELECT uri FROM failures") == [(str(other),)]
 
 
 @INLINE
