@@ -113,9 +113,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--curve", type=Path, default=CURVE, help="where the picture of the training goes")
     arguments = parser.parse_args()
     figures = export(arguments.run, arguments.to, arguments.seed)
-    draw_curve(read_log(arguments.run), CURVE)
+    draw_curve(read_log(arguments.run), arguments.curve)
     print(json.dumps(figures, indent=2))
 
 
