@@ -76,7 +76,7 @@ class RunConfig(BaseModel):
     gpus_per_replica: float | None = Field(default=None, ge=0)
     replicas: int = Field(default=2, ge=1)
     layout: Layout = "full"
-    pages_per_unit: int = Field(default=0, ge=1, le=512, validate_default=True)  # by layout, where it is not given
+    pages_per_unit: int = Field(default=None, ge=1, le=512, validate_default=True)  # None: by layout
     seconds_per_unit: float = Field(default=60.0, ge=1, le=3600)
     max_frames_per_shot: int = Field(default=4, ge=1, le=64)
     dpi: int = Field(default=144, ge=36, le=600)
@@ -103,7 +103,7 @@ class RunConfig(BaseModel):
     @classmethod
     def _by_layout(cls, given: int | None, info: ValidationInfo) -> int:
         """A commit costs as much as reading a page in fast layout: there more pages share it."""
-        return given or PAGES_PER_UNIT[info.data.get("layout", "full")]
+        return PAGES_PER_UNIT[info.data.get("layout", "full")] if given is None else given
 
     @field_validator("tasks")
     @classmethod

@@ -1,6 +1,6 @@
 """What crosses from a decode child to its actor: settings in; probes, pages and shots out. Plain data, safe to pickle.
 
-No decoder is imported here: an actor has its child for that, and MuPDF with its layout network takes 100 MB and 2 s.
+No decoder is imported here: an actor has its child for that, and MuPDF with its layout network takes 0.7 s and 100 MB.
 """
 
 from __future__ import annotations

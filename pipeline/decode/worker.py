@@ -210,7 +210,7 @@ class Server:
 
 
 def _mupdf() -> Any:
-    """PyMuPDF without its layout network, which it loads by itself where it finds it: 0.4 s and 60 MB a child.
+    """PyMuPDF without its layout network, which it loads by itself where it finds it: 0.45 s and 46 MB a child.
 
     Pages of full layout load it when the first of them comes (``layout.py``).
     """

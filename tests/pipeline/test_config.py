@@ -85,3 +85,12 @@ def test_missing_files_are_told_by_their_option(tmp_path: Path) -> None:
 def test_passwords_keep_their_spaces(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("one\n\n two \n")
     assert [password.get_secret_value() for password in load_passwords(tmp_path / "p.txt")] == ["one", " two "]
+
+
+def test_pages_that_commit_together_follow_the_layout_unless_given() -> None:
+    places = {"inputs": ["in"], "output": "out"}
+    assert parse_config(**places).pages_per_unit == 8
+    assert parse_config(**places, layout="fast").pages_per_unit == 32
+    assert parse_config(**places, layout="fast", pages_per_unit=3).pages_per_unit == 3
+    with pytest.raises(ConfigError, match="pages_per_unit"):
+        parse_config(**places, pages_per_unit=0)
