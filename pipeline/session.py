@@ -154,9 +154,9 @@ def run_actors(
     context.execution_no_progress_timeout_s = NO_PROGRESS_TIMEOUT_S  # type: ignore[attr-defined,unused-ignore]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        results = ray.data.from_arrow(list(blocks)).map_batches(
-            actor,
-            batch_size=None,
+        results = ray.data.from_arrow([_as_one_row(block) for block in blocks]).map_batches(
+            _taking_whole_blocks(actor),
+            batch_size=1,
             batch_format="pyarrow",
             fn_constructor_args=(job,),
             compute=ActorPoolStrategy(
@@ -175,3 +175,18 @@ def run_actors(
             if not told:
                 raise
             raise SessionError(told[-1]) from error
+
+
+def _as_one_row(block: pa.Table) -> pa.Table:
+    """A block as one row. Ray Data asks for a batch size where there are GPUs, and joins or cuts blocks to fit it."""
+    rows = block.to_struct_array().combine_chunks()
+    return pa.table({"rows": pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)})
+
+
+def _taking_whole_blocks(actor: type) -> type:
+    """The actor class, for calls with what :func:`_as_one_row` makes; under its own name, which Ray shows."""
+
+    def call(self: Any, batch: pa.Table) -> pa.Table:
+        return actor.__call__(self, pa.Table.from_struct_array(batch["rows"].combine_chunks().flatten()))
+
+    return type(actor.__name__, (actor,), {"__call__": call, "__qualname__": actor.__qualname__})

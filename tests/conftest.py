@@ -35,6 +35,7 @@ def local_ray() -> Iterator[None]:
     ray.init(
         address="local",
         num_cpus=4,
+        num_gpus=1,  # in Ray's books alone: actors that ask for a GPU are placed as on a machine that has one
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -1,4 +1,4 @@
-"""Actors that cannot load their model end the run with a sentence, and are not started again."""
+"""Pools of actors: whole blocks reach them, on GPUs too; a model that cannot be loaded ends the run with a sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ import pytest
 
 from model.load import ModelLoadError
 from pipeline.session import SessionError, run_actors
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("gpus", [0.0, 1.0])
+def test_blocks_come_whole_to_actors_with_and_without_a_gpu(gpus: float) -> None:
+    class Counting:
+        def __init__(self, job: str) -> None:
+            self._job = job
+
+        def __call__(self, block: pa.Table) -> pa.Table:
+            import ray
+
+            given = len(ray.get_gpu_ids())
+            return pa.table({"rows": [block.num_rows], "sum": [sum(block["n"].to_pylist())], "gpus": [given]})
+
+    blocks = [pa.table({"n": list(range(size)), "word": ["w"] * size}) for size in (1, 7, 2, 30)]
+    results = run_actors(blocks, Counting, "job", size=1, num_cpus=0.5, num_gpus=gpus)
+    found = sorted(tuple(row.values()) for table in results for row in table.to_pylist())
+    assert found == [(size, size * (size - 1) // 2, int(gpus)) for size in (1, 2, 7, 30)]
 
 
 @pytest.mark.usefixtures("local_ray")
