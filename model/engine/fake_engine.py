@@ -108,6 +108,10 @@ class FakeEngine:
         self.counters.requests += 1
 
     @property
+    def most_sequences(self) -> int:
+        return self._limits.most_sequences
+
+    @property
     def unfinished(self) -> int:
         return len(self._waiting) + len(self._running)
 

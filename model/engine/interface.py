@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -38,6 +38,10 @@ class Picture:
     def tokens(self) -> int:
         """Places in the prompt that the image takes."""
         return self.rows * self.columns // 4
+
+    def seen(self) -> Picture:
+        """The same without its pixels, once they are no longer needed: they take some 16 MB a page."""
+        return replace(self, patches=self.patches[:0].copy(), image=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,10 @@ class Counters:
 
 class Engine(Protocol):
     counters: Counters
+
+    @property
+    def most_sequences(self) -> int:
+        """Requests that it serves at once; with more than these queued it never waits for one."""
 
     def submit(self, request: Request) -> None:
         """Queue a request. Raises :class:`RequestError` for one that could never fit."""

@@ -20,10 +20,11 @@ def pages_for(tokens: int) -> int:
 
 
 class PagePool:
-    """``latents`` is (layers, pages, tokens of a page, width)."""
+    """``latents`` is (layers, pages, tokens of a page, width); the last page, ``spare``, is never handed out."""
 
     def __init__(self, layers: int, pages: int, width: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.latents = torch.zeros(layers, pages, PAGE_TOKENS, width, dtype=dtype, device=device)
+        self.latents = torch.zeros(layers, pages + 1, PAGE_TOKENS, width, dtype=dtype, device=device)
+        self.spare = pages
         self._free = list(range(pages - 1, -1, -1))
         self._holders = [0] * pages
 

@@ -26,7 +26,7 @@ class Sequence:
 
     request: Request
     ids: list[int]
-    pages: list[int]
+    pages: NDArray[np.int32]
     computed: int
     prefix: Prefix | None
     owns_prefix: bool
@@ -58,6 +58,11 @@ class Piece:
     sequence: Sequence
     start: int
     end: int
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is the one token of a sequence that has read its prompt."""
+        return self.start >= len(self.sequence.request.ids)
 
 
 class Scheduler:
@@ -151,12 +156,12 @@ class Scheduler:
         self._counters.prompt_tokens_computed += max(0, min(piece.end, len(sequence.request.ids)) - piece.start)
         prefix = sequence.prefix
         if sequence.owns_prefix and prefix is not None and not prefix.ready and sequence.computed >= prefix.tokens:
-            self._prefixes.finish(prefix, sequence.pages)
+            self._prefixes.finish(prefix, sequence.pages.tolist())
         return sequence.computed == len(sequence.ids)
 
     def finish(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
-        self._pool.release(sequence.pages)
+        self._pool.release(sequence.pages.tolist())
         if sequence.prefix is not None:
             sequence.prefix.users -= 1
 
@@ -195,7 +200,7 @@ class Scheduler:
         return Sequence(
             request=request,
             ids=list(request.ids),
-            pages=pages,
+            pages=np.array(pages, dtype=np.int32),
             computed=shared,
             prefix=prefix,
             owns_prefix=owns,

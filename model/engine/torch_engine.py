@@ -9,23 +9,25 @@ pool of pages, and the activations of one step. Prompts are read in pieces, so a
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from model.engine.interface import Completion, Counters, FinishReason, Picture, Request
 from model.engine.loops import find_loop, is_due
-from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
+from model.engine.paged_attention import PagedAttention
+from model.engine.pages import PagePool, pages_for
 from model.engine.sampling import choose
 from model.engine.schedule import Piece, Scheduler, Sequence
-from model.kimi_vl.attention import LatentAttention
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
 from model.kimi_vl.packed import can_pack, packed
 
-_MOST_RAGGED = 2  # times the shortest context, beyond which a longer one is not attended in the same call
+if TYPE_CHECKING:
+    from model.engine.decode_graphs import DecodeGraphs
+
+CUDA_SEQUENCES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,15 @@ class EngineSettings:
     tokens_per_step: int = 1024
     patches_per_step: int = 16_384
 
+    @classmethod
+    def for_cuda(cls, cache_tokens: int) -> EngineSettings:
+        """A step of decoding reads nearly all weights, whoever shares it: so many share it, and prompts come whole."""
+        return cls(cache_tokens, most_sequences=CUDA_SEQUENCES, tokens_per_step=8192)
+
 
 class TorchEngine:
+    """See :class:`model.engine.interface.Engine`. On CUDA in bfloat16, steps that only write are CUDA graphs."""
+
     def __init__(self, model: KimiVLForConditionalGeneration, settings: EngineSettings | None = None) -> None:
         self._model = model.eval()
         self._settings = settings or EngineSettings()
@@ -49,6 +58,12 @@ class TorchEngine:
         self._device = weight.device
         pages = pages_for(self._settings.cache_tokens)
         self._pool = PagePool(text.num_hidden_layers, pages, text.latent_width, weight.dtype, weight.device)
+        self._graphs: DecodeGraphs | None = None
+        if weight.device.type == "cuda" and weight.dtype == torch.bfloat16:  # others' experts wait for the host
+            from model.engine.decode_graphs import DecodeGraphs  # with it comes Triton
+
+            most_tokens = min(text.max_position_embeddings, self._settings.cache_tokens)
+            self._graphs = DecodeGraphs(language, self._pool, self._settings.most_sequences, most_tokens)
         self.counters = Counters()
         self._scheduler = Scheduler(
             self._pool,
@@ -62,6 +77,10 @@ class TorchEngine:
     def submit(self, request: Request) -> None:
         self._scheduler.submit(request)
         self.counters.requests += 1
+
+    @property
+    def most_sequences(self) -> int:
+        return self._settings.most_sequences
 
     @property
     def unfinished(self) -> int:
@@ -109,6 +128,8 @@ class TorchEngine:
         for sequence in chosen:
             count = len(sequence.request.pictures) - sequence.first_picture
             sequence.features, tokens = torch.cat(tokens[:count]), tokens[count:]
+            request = sequence.request
+            sequence.request = replace(request, pictures=tuple(picture.seen() for picture in request.pictures))
 
     def _encode(self, pictures: list[Picture]) -> Tensor:
         """Features of pictures, in packs within the budget so that a long document fits as well as a short one."""
@@ -128,24 +149,31 @@ class TorchEngine:
 
     def _compute(self, pieces: list[Piece]) -> list[Completion]:
         """One pass of the decoder over all pieces; completions that a new token ended."""
+        if self._graphs is not None and all(piece.writes for piece in pieces):
+            logits = self._graphs.logits(pieces)
+            ready = [piece.sequence for piece in pieces if self._scheduler.advance(piece)]
+        else:
+            hidden = self._hidden(pieces)
+            ends = torch.tensor([piece.end - piece.start for piece in pieces]).cumsum(0) - 1
+            rows = [row for row, piece in enumerate(pieces) if self._scheduler.advance(piece)]
+            if not rows:
+                return []
+            logits = self._language.lm_head(hidden[ends[rows].to(self._device)])
+            ready = [pieces[row].sequence for row in rows]
+        chosen, logprobs = choose(logits.float(), [s.request.sampling for s in ready], [s.generator for s in ready])
+        finished = [
+            self._take(sequence, token, logprob)
+            for sequence, token, logprob in zip(ready, chosen.tolist(), logprobs.tolist(), strict=True)
+        ]
+        return [completion for completion in finished if completion is not None]
+
+    def _hidden(self, pieces: list[Piece]) -> Tensor:
+        """Normed hidden states of all tokens of the pieces, one piece after the other."""
         ids = torch.tensor([i for piece in pieces for i in piece.sequence.ids[piece.start : piece.end]])
         positions = torch.cat([torch.arange(piece.start, piece.end) for piece in pieces]).to(self._device)
         embedded = self._model.get_input_embeddings()(ids.to(self._device))
         self._place_features(embedded, pieces)
-        attend = PagedAttention(self._pool, pieces)
-        hidden = self._language.model(embedded, positions, attend)
-        ends = torch.tensor([piece.end - piece.start for piece in pieces]).cumsum(0) - 1
-        ready = [row for row, piece in enumerate(pieces) if self._scheduler.advance(piece)]
-        if not ready:
-            return []
-        logits = self._language.lm_head(hidden[ends[ready].to(self._device)]).float()
-        sequences = [pieces[row].sequence for row in ready]
-        chosen, logprobs = choose(logits, [s.request.sampling for s in sequences], [s.generator for s in sequences])
-        finished = [
-            self._take(sequence, token, logprob)
-            for sequence, token, logprob in zip(sequences, chosen.tolist(), logprobs.tolist(), strict=True)
-        ]
-        return [completion for completion in finished if completion is not None]
+        return self._language.model(embedded, positions, PagedAttention(self._pool, pieces))
 
     def _place_features(self, embedded: Tensor, pieces: list[Piece]) -> None:
         """Write image features over the embeddings of image tokens, piece by piece."""
@@ -192,76 +220,3 @@ class TorchEngine:
             mean_logprob=sum(sequence.logprobs) / len(sequence.logprobs),
             saved_tokens=saved,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Writers:
-    """Sequences that write one token each, attended together: which of the writers, their pages, what they may see."""
-
-    rows: slice
-    tables: Tensor  # (sequences, pages)
-    visible: Tensor  # (sequences, 1, tokens)
-
-
-class PagedAttention:
-    """Attention of one step: writes new latents to their pages, then attends each piece to its own sequence."""
-
-    def __init__(self, pool: PagePool, pieces: list[Piece]) -> None:
-        self._pool = pool
-        self._device = pool.latents.device
-        slots: list[int] = []
-        writers: list[tuple[int, Piece]] = []
-        self._readers: list[tuple[slice, Tensor, int]] = []
-        for piece in pieces:
-            row = len(slots)
-            pages = piece.sequence.pages
-            slots += [pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS for at in range(piece.start, piece.end)]
-            if piece.end - piece.start == 1:
-                writers.append((row, piece))
-            else:
-                table = self._tensor(pages[: pages_for(piece.end)])
-                self._readers.append((slice(row, len(slots)), table, piece.end))
-        self._slots = self._tensor(slots)
-        groups = _alike(writers)
-        self._writing = self._tensor([row for group in groups for row, _ in group])
-        ends = [0, *accumulate(len(group) for group in groups)]
-        self._writers = [self._group(group, slice(*ends[n : n + 2])) for n, group in enumerate(groups)]
-
-    def __call__(self, layer: int, attention: LatentAttention, query: Tensor, latent: Tensor) -> Tensor:
-        held = self._pool.latents[layer]
-        held.view(-1, held.shape[-1])[self._slots] = latent
-        out = query.new_empty(len(query), attention.heads, attention.value)
-        if self._writers:
-            carried = attention.absorb(query[self._writing])
-            seen = [
-                attention.mix(carried[group.rows, None], held[group.tables].flatten(1, 2), group.visible)
-                for group in self._writers
-            ]
-            out[self._writing] = attention.release(torch.cat(seen)[:, 0])
-        for rows, table, length in self._readers:
-            context = held[table].flatten(0, 1)[:length]
-            out[rows] = attention.attend(query[rows][None], context[None])[0]
-        return out
-
-    def _group(self, group: list[tuple[int, Piece]], rows: slice) -> _Writers:
-        """Contexts of about one length as one rectangle; the pages that fill it up are masked."""
-        most = max(pages_for(piece.end) for _, piece in group)
-        tables = [piece.sequence.pages[:most] for _, piece in group]
-        tables = [table + table[-1:] * (most - len(table)) for table in tables]
-        lengths = self._tensor([piece.end for _, piece in group])
-        visible = torch.arange(most * PAGE_TOKENS, device=self._device) < lengths[:, None]
-        return _Writers(rows, self._tensor(tables), visible[:, None])
-
-    def _tensor(self, values: list[int] | list[list[int]]) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self._device)
-
-
-def _alike(writers: list[tuple[int, Piece]]) -> list[list[tuple[int, Piece]]]:
-    """Writers in groups whose contexts differ by a factor of two at most, so that little is computed for nothing."""
-    groups: list[list[tuple[int, Piece]]] = []
-    for row, piece in sorted(writers, key=lambda writer: writer[1].end):
-        if groups and piece.end <= _MOST_RAGGED * max(groups[-1][0][1].end, PAGE_TOKENS):
-            groups[-1].append((row, piece))
-        else:
-            groups.append([(row, piece)])
-    return groups

@@ -45,6 +45,7 @@ class VllmEngine:
         config = self._llm.llm_engine.model_config
         self.context_tokens = int(config.max_model_len)
         self._media_id = int(config.hf_config.media_placeholder_token_id)
+        self.most_sequences = most_sequences
         self._running: dict[str, Request] = {}
         self.counters = Counters()
 

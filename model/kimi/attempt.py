@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Attempt(ABC):
-    """How one page or shot stands. ``in_flight`` is how many of its kind may be with the engine at once."""
+    """How one page or shot stands. ``in_flight`` times as many of its kind as the engine serves may be with it."""
 
-    in_flight: ClassVar[int]
+    in_flight: ClassVar[float]
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
@@ -41,6 +41,10 @@ class Attempt(ABC):
     @abstractmethod
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
         """What came of it, once nothing more is to be asked and there was no error."""
+
+    def end(self) -> None:
+        """Nothing more is to be asked. Pixels are let go: what is done may have to wait long for what came before."""
+        self.done = True
 
     def hotter(self, completion: Completion) -> bool:
         """True where the completion loops and another, hotter try is left; the sampling is then that one's."""

@@ -1,11 +1,13 @@
 """Reading a page: one request with its picture, again and hotter where it loops, turned where it is read poorly.
 
 A page without ink is never asked about. Where the page has a text layer that can be trusted, the reading is compared
-with it: free truth. Each page in flight holds some 45 MB of pixels and patches.
+with it: free truth. Each page holds some 45 MB of pixels and patches, until the engine has
+seen it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +29,7 @@ TURNS = (180, 90, 270)
 
 
 class PageAttempt(Attempt):
-    in_flight = 64
+    in_flight = 1.5  # some wait at all times
 
     def __init__(self, page: PageInput, sampling: Sampling) -> None:
         super().__init__(sampling)
@@ -54,6 +56,10 @@ class PageAttempt(Attempt):
             self.sampling, self.loops = self._first_sampling, len(HOTTER)
             return True
         return False
+
+    def end(self) -> None:
+        super().end()
+        self._page = replace(self._page, image=None)
 
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
         if self._best is None:

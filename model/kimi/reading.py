@@ -33,7 +33,7 @@ class _Held:
 
     coming: Iterator[SegmentInput | None]
     ended: bool = False
-    room: int = PageAttempt.in_flight
+    room: int = 1
     held: deque[Attempt] = field(default_factory=deque)
     preparing: deque[tuple[Attempt, Future[Prompt | None]]] = field(default_factory=deque)
     asked: dict[str, Attempt] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Reader:
                         if attempt.again(completion, self._conversation):
                             self._prepare(reading, attempt)
                         else:
-                            attempt.done = True
+                            attempt.end()
                     while reading.held and reading.held[0].done:
                         now = time.perf_counter()
                         yield self._finished(reading.held.popleft(), now - since)
@@ -86,7 +86,7 @@ class Reader:
             if segment is None:
                 break
             attempt = self._begun(segment)
-            reading.room = attempt.in_flight
+            reading.room = max(1, round(attempt.in_flight * self._engine.most_sequences))
             reading.held.append(attempt)
             self._prepare(reading, attempt)
         return not reading.ended
@@ -107,7 +107,7 @@ class Reader:
             try:
                 prompt = made.result()
                 if prompt is None:
-                    attempt.done = True
+                    attempt.end()
                     continue
                 self._number += 1
                 key = f"read-{self._number}"
@@ -115,7 +115,8 @@ class Reader:
                     Request(key, prompt.ids, attempt.sampling, self._conversation.stop_ids, prompt.pictures)
                 )
             except ValueError as error:  # ImageInputError or RequestError: this picture cannot be asked about
-                attempt.error, attempt.done = error, True
+                attempt.error = error
+                attempt.end()
                 continue
             reading.asked[key] = attempt
             attempt.input_tokens += len(prompt.ids)

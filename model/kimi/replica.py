@@ -52,7 +52,9 @@ def make_engine(location: str, name: EngineName) -> tuple[Engine, int]:
     model = checkpoint.load(location)
     cache_tokens = _cache_tokens(model)
     context = min(model.config.text_config.max_position_embeddings, cache_tokens - 64)
-    return TorchEngine(model, EngineSettings(cache_tokens=cache_tokens)), context
+    on_cuda = model.device.type == "cuda"
+    settings = EngineSettings.for_cuda(cache_tokens) if on_cuda else EngineSettings(cache_tokens)
+    return TorchEngine(model, settings), context
 
 
 def _cache_tokens(model: Any) -> int:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 class ShotAttempt(Attempt):
     """``exchanges`` is what was said to have a form repaired; frames that show nothing are left out."""
 
-    in_flight = 16
+    in_flight = 0.5  # each is several images
 
     def __init__(self, shot: ShotInput, sampling: Sampling) -> None:
         super().__init__(sampling)
         self._frames = tuple(frame for frame in shot.frames if not is_blank(frame.image))
+        self._times = tuple(frame.time_s for frame in self._frames)
         self._shared: Shared | None = None
         self._exchanges: tuple[str, ...] = ()
         self._form: ShotForm | None = None
@@ -64,12 +65,16 @@ class ShotAttempt(Attempt):
         self._logprob = completion.mean_logprob
         return False
 
+    def end(self) -> None:
+        super().end()
+        self._frames, self._shared = (), None
+
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
         usage = Usage(self.input_tokens, self.output_tokens, seconds)
         if self._form is None:
             return Reading("", "none", flags=("blank",), usage=usage)
         flags = ("low_confidence",) if self._logprob < POOR_LOGPROB else ()
-        blocks = tuple(_blocks(self._form, self._frames, float(np.exp(self._logprob))))
+        blocks = tuple(_blocks(self._form, self._times, float(np.exp(self._logprob))))
         text = "\n\n".join(block.text for block in blocks)
         if not text:
             return Reading("", "none", caption=self._form.caption, flags=(*flags, "no_words"), usage=usage)
@@ -82,11 +87,11 @@ def _items(frames: Iterable[Frame]) -> Iterator[Item]:
         yield frame.image
 
 
-def _blocks(form: ShotForm, frames: tuple[Frame, ...], confidence: float) -> Iterator[Block]:
+def _blocks(form: ShotForm, times: tuple[float, ...], confidence: float) -> Iterator[Block]:
     """The text as blocks without boxes, with the times of the frames that the model named; each text once."""
     seen: set[str] = set()
     for line in form.lines:
         if normal_form(line.words) not in seen:
             seen.add(normal_form(line.words))
-            start_s, end_s = frames[line.first - 1].time_s, frames[line.last - 1].time_s
+            start_s, end_s = times[line.first - 1], times[line.last - 1]
             yield Block("text", line.words, confidence=confidence, start_s=start_s, end_s=end_s)

@@ -13,9 +13,10 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.bias import causal_lower_right
 
 from model.kimi_vl.configuration import KimiVLTextConfig
-from model.kimi_vl.rotary import Rotation, rotate
+from model.kimi_vl.rotary import rotate
 
 LATENT_NORM_EPS = 1e-6  # the published code leaves this norm at its class's default, unlike all others (spec §4.1)
 QUERY_BLOCK = 512  # queries a mask is built for, where one is needed
@@ -37,9 +38,7 @@ class RmsNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The mean square in float32; the weight applies after the cast back, as in the published code."""
-        wide = hidden.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * (wide * scale).to(hidden.dtype)
+        return self.weight * F.rms_norm(hidden, hidden.shape[-1:], eps=self.eps)
 
 
 class LatentAttention(nn.Module):
@@ -57,7 +56,7 @@ class LatentAttention(nn.Module):
         self.kv_b_proj = nn.Linear(self.rank, self.heads * (self.nope + self.value), bias=False)
         self.o_proj = nn.Linear(self.heads * self.value, width, bias=False)
 
-    def forward(self, hidden: Tensor, rotation: Rotation, attend: Attend) -> Tensor:
+    def forward(self, hidden: Tensor, rotation: Tensor, attend: Attend) -> Tensor:
         """``hidden`` (tokens, width), tokens of any number of sequences; ``attend`` knows which belong together."""
         query = self.q_proj(hidden).view(len(hidden), self.heads, -1)
         plain, turning = query.split([self.nope, self.rope], dim=-1)
@@ -140,6 +139,8 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     queries, tokens = query.shape[-2], key.shape[-2]
     if queries == tokens:
         return F.scaled_dot_product_attention(query, key, value, is_causal=queries > 1, scale=scale)
+    if query.is_cuda:  # its kernels know this mask by name
+        return F.scaled_dot_product_attention(query, key, value, causal_lower_right(queries, tokens), scale=scale)
     blocks = []
     for start in range(0, queries, QUERY_BLOCK):
         block = query[..., start : start + QUERY_BLOCK, :]

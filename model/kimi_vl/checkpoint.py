@@ -63,21 +63,27 @@ def load(
     ``dtype`` None or "auto" keeps what config.json says. Raises :class:`CheckpointError` before any weight is read
     where names or shapes are not Kimi-VL's; ``FileNotFoundError`` where there is nothing.
     """
-    from model.kimi_vl.modeling import KimiVLForConditionalGeneration  # it imports this module
-
     device = _one_device(device_map)
     filesystem, root = fsspec.url_to_fs(str(location))
     config = config or KimiVLConfig(**json.loads(filesystem.cat_file(f"{root}/config.json")))
     tensors = read_headers(filesystem, root)
     check_names(config, tensors, str(location))
-    with torch.device("meta"):
-        model = KimiVLForConditionalGeneration(config)
-    model = model.to(_dtype(dtype, config)).to_empty(device=device).eval()
-    _hold_router_corrections_wide(model)
+    model = empty_model(config, device, _dtype(dtype, config))
     fill(model, tensors, filesystem)
     settings = f"{root}/generation_config.json"
     if filesystem.exists(settings):
         model.generation_config = GenerationConfig.from_dict(json.loads(filesystem.cat_file(settings)))
+    return model
+
+
+def empty_model(config: KimiVLConfig, device: torch.device, dtype: torch.dtype) -> KimiVLForConditionalGeneration:
+    """The model on its device, set to inference, its memory taken and not filled."""
+    from model.kimi_vl.modeling import KimiVLForConditionalGeneration  # it imports this module
+
+    with torch.device("meta"):
+        model = KimiVLForConditionalGeneration(config)
+    model = model.to(dtype).to_empty(device=device).eval()
+    _hold_router_corrections_wide(model)
     return model
 
 

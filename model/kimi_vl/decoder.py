@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.kimi_vl.attention import Attend, LatentAttention, RmsNorm
 from model.kimi_vl.configuration import KimiVLTextConfig
 from model.kimi_vl.experts import MixtureOfExperts, SwiGlu
-from model.kimi_vl.rotary import Rotation, text_rotation
+from model.kimi_vl.rotary import text_rotation
 
 
 class DecoderLayer(nn.Module):
@@ -23,7 +23,7 @@ class DecoderLayer(nn.Module):
         dense = layer < config.first_k_dense_replace
         self.mlp = SwiGlu(config.hidden_size, config.intermediate_size) if dense else MixtureOfExperts(config)
 
-    def forward(self, hidden: Tensor, rotation: Rotation, attend: Attend) -> Tensor:
+    def forward(self, hidden: Tensor, rotation: Tensor, attend: Attend) -> Tensor:
         hidden = hidden + self.self_attn(self.input_layernorm(hidden), rotation, attend)
         return hidden + self.mlp(self.post_attention_layernorm(hidden))
 

@@ -57,13 +57,14 @@ class Experts(nn.Module):
     def forward(self, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
         """The weighted sum of each token's experts, (tokens, width), summed in float32 in a fixed order."""
         tokens, picks = chosen.shape
-        experts, order = chosen.flatten().sort(stable=True)
-        numbers = torch.arange(len(self.down_proj), device=experts.device)
+        experts, order = chosen.flatten().to(torch.int16).sort(stable=True)  # a radix sort: a quarter of the work
+        numbers = torch.arange(len(self.down_proj), dtype=torch.int16, device=experts.device)
+        back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         ends = torch.searchsorted(experts, numbers, right=True).to(torch.int32)  # counting would wait for the device
         gate, up = F.grouped_mm(hidden[order // picks], self.gate_up_proj.mT, offs=ends).chunk(2, dim=-1)
         by_expert = F.grouped_mm(F.silu(gate) * up, self.down_proj.mT, offs=ends)
-        by_token = by_expert[order.argsort()].view(tokens, picks, -1)
-        return torch.einsum("tpw,tp->tw", by_token.float(), weights).to(hidden.dtype)
+        by_token = by_expert[back].view(tokens, picks, -1)
+        return (by_token * weights.unsqueeze(-1)).sum(1).to(hidden.dtype)
 
 
 class MixtureOfExperts(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.kimi_vl.checkpoint import INDEX_FILE, stored_parts
+from model.kimi_vl.checkpoint import INDEX_FILE, empty_model, stored_parts
 from model.kimi_vl.configuration import KimiVLConfig
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
 from model.kimi_vl.tiny_tokenizer import TinyVocabulary, write_tiny_tokenizer
@@ -108,10 +108,12 @@ def write_tiny_checkpoint(
     return config
 
 
-def random_model(config: KimiVLConfig, seed: int = 0) -> KimiVLForConditionalGeneration:
-    """A float32 model whose weights keep hidden states near unit size, so that every part matters to the result."""
-    generator = torch.Generator().manual_seed(seed)
-    model = KimiVLForConditionalGeneration(config).eval()
+def random_model(
+    config: KimiVLConfig, seed: int = 0, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> KimiVLForConditionalGeneration:
+    """A model whose weights keep hidden states near unit size, so that every part matters to the result."""
+    generator = torch.Generator(device).manual_seed(seed)
+    model = empty_model(config, torch.device(device), dtype)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             fan_in = tensor.shape[1:].numel() if "experts" not in name or tensor.dim() < 3 else tensor.shape[-1]

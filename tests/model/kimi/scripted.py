@@ -17,6 +17,8 @@ Script = Callable[[str, Request], Reply]
 class Scripted:
     """An engine that answers each prompt with what a script says; keeps the prompts."""
 
+    most_sequences = 32
+
     def __init__(self, processor: KimiVLProcessor, script: Script) -> None:
         self.counters = Counters()
         self.prompts: list[str] = []

@@ -1,0 +1,121 @@
+"""Steps that only write, as CUDA graphs: some thousand kernels of a few microseconds each, launched at once.
+
+Launching them one by one takes Python longer than the GPU takes to run them. A graph is recorded the first time that
+its size comes up (rows, and splits of the longest context, each rounded up to a power of two) and replayed from then
+on, over inputs that lie at fixed places. Rows that fill it up write to the pool's spare page, which nobody reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.engine.paged_attention import InPlace, slots_of
+from model.engine.paged_kernel import splits_for
+from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
+from model.engine.schedule import Piece
+from model.kimi_vl.attention import LatentAttention
+from model.kimi_vl.decoder import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Of up to so many rows; (rows,) each, ``tables`` (rows, pages)."""
+
+    ids: Tensor
+    positions: Tensor
+    slots: Tensor
+    lengths: Tensor
+    tables: Tensor
+
+    @classmethod
+    def zeros(cls, rows: int, pages: int, *, device: torch.device, pinned: bool = False) -> _Inputs:
+        def make(dtype: torch.dtype, *shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device, pin_memory=pinned)
+
+        long, short = torch.int64, torch.int32
+        return cls(make(long, rows), make(long, rows), make(long, rows), make(short, rows), make(short, rows, pages))
+
+    def first(self, rows: int) -> _Inputs:
+        return _Inputs(*(part[:rows] for part in self.parts()))
+
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.ids, self.positions, self.slots, self.lengths, self.tables
+
+
+class DecodeGraphs:
+    """``logits`` of steps in which each sequence writes one token. For one caller: results lie where the next go."""
+
+    def __init__(self, language: LanguageModel, pool: PagePool, most_rows: int, most_tokens: int) -> None:
+        self._language = language
+        self._pool = pool
+        rows, pages = _power_of_two(most_rows), pages_for(most_tokens)
+        self._host = _Inputs.zeros(rows, pages, device=torch.device("cpu"), pinned=True)
+        self._device = _Inputs.zeros(rows, pages, device=pool.latents.device)
+        self._memory = torch.cuda.graph_pool_handle()
+        self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    def logits(self, pieces: list[Piece]) -> Tensor:
+        """(pieces, vocabulary), overwritten by the next step."""
+        rows, splits = _power_of_two(len(pieces)), splits_for(max(piece.end for piece in pieces))
+        self._fill(pieces, rows)
+        if (rows, splits) not in self._recorded:
+            self._recorded[rows, splits] = self._record(rows, splits)
+        graph, logits = self._recorded[rows, splits]
+        graph.replay()
+        return logits[: len(pieces)]
+
+    def _fill(self, pieces: list[Piece], rows: int) -> None:
+        """Lay the inputs out. The step before has ended: its tokens were waited for."""
+        host = self._host
+        host.ids[:rows] = torch.tensor([p.sequence.ids[p.start] for p in pieces] + [0] * (rows - len(pieces)))
+        host.positions[:rows] = torch.tensor([p.start for p in pieces] + [0] * (rows - len(pieces)))
+        host.lengths[:rows] = torch.tensor([p.end for p in pieces] + [1] * (rows - len(pieces)))
+        host.slots[len(pieces) : rows] = self._pool.spare * PAGE_TOKENS
+        host.tables[len(pieces) : rows, 0] = self._pool.spare
+        slots, tables = host.slots.numpy(), host.tables.numpy()
+        for row, piece in enumerate(pieces):
+            slots[row] = slots_of(piece)[0]
+            held = piece.sequence.pages[: pages_for(piece.end)]
+            tables[row, : len(held)] = held
+        for there, here in zip(self._device.first(rows).parts(), host.first(rows).parts(), strict=True):
+            there.copy_(here, non_blocking=True)
+
+    def _record(self, rows: int, splits: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        inputs = self._device.first(rows)
+        attend = _Attention(self._pool, inputs.slots, InPlace(inputs.tables, inputs.lengths, splits))
+
+        def step() -> Tensor:
+            embedded = self._language.model.embed_tokens(inputs.ids)
+            logits: Tensor = self._language.lm_head(self._language.model(embedded, inputs.positions, attend))
+            return logits
+
+        # Once outside: kernels are compiled and libraries set up. It writes what the replay will write again.
+        current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(current)
+        with torch.cuda.stream(aside):
+            step()
+        current.wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads of the process may use the device meanwhile.
+        with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
+            logits = step()
+        return graph, logits
+
+
+class _Attention:
+    """As PagedAttention does for sequences that write, over inputs that the next replay finds changed."""
+
+    def __init__(self, pool: PagePool, slots: Tensor, writers: InPlace) -> None:
+        self._pool, self._slots, self._writers = pool, slots, writers
+
+    def __call__(self, layer: int, attention: LatentAttention, query: Tensor, latent: Tensor) -> Tensor:
+        held = self._pool.latents[layer]
+        held.view(-1, held.shape[-1])[self._slots] = latent
+        return self._writers.attend(attention, query, held)
+
+
+def _power_of_two(count: int) -> int:
+    return 1 << (count - 1).bit_length()

@@ -1,0 +1,139 @@
+"""Attention of one engine step over the paged cache: new latents go to their pages, each piece sees its own sequence.
+
+Prompts take their pages together and attend as one sequence does. Sequences that write one token each are attended
+together: on the CPU in rectangles of contexts of about one length, on CUDA by a kernel that reads the pages in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
+from model.engine.schedule import Piece
+from model.kimi_vl.attention import LatentAttention
+
+_MOST_RAGGED = 2  # times the shortest context, beyond which a longer one is not attended in the same call
+
+
+class Writers(Protocol):
+    """Sequences that write one token each."""
+
+    def attend(self, attention: LatentAttention, query: Tensor, held: Tensor) -> Tensor:
+        """``query`` (sequences, heads, 192) over a layer's pages to (sequences, heads, 128)."""
+        ...
+
+
+class PagedAttention:
+    """Made once a step, called in each layer; see :class:`model.kimi_vl.attention.Attend`."""
+
+    def __init__(self, pool: PagePool, pieces: list[Piece]) -> None:
+        self._pool = pool
+        device = pool.latents.device
+        slots: list[NDArray[np.int64]] = []
+        writers: list[tuple[int, Piece]] = []
+        self._readers: list[tuple[slice, Tensor, int]] = []
+        row = 0
+        for piece in pieces:
+            slots.append(slots_of(piece))
+            if len(slots[-1]) == 1:
+                writers.append((row, piece))
+            else:
+                table = torch.from_numpy(piece.sequence.pages[: pages_for(piece.end)]).to(device)
+                self._readers.append((slice(row, row + len(slots[-1])), table, piece.end))
+            row += len(slots[-1])
+        self._slots = torch.from_numpy(np.concatenate(slots)).to(device)
+        writers.sort(key=lambda writer: writer[1].end)
+        self._writing = torch.tensor([row for row, _ in writers], device=device)
+        self._writers = _writers([piece for _, piece in writers], device) if writers else None
+
+    def __call__(self, layer: int, attention: LatentAttention, query: Tensor, latent: Tensor) -> Tensor:
+        held = self._pool.latents[layer]
+        held.view(-1, held.shape[-1])[self._slots] = latent
+        out = query.new_empty(len(query), attention.heads, attention.value)
+        if self._writers is not None:
+            out[self._writing] = self._writers.attend(attention, query[self._writing], held)
+        for rows, table, length in self._readers:
+            context = held[table].flatten(0, 1)[:length]
+            out[rows] = attention.attend(query[rows][None], context[None])[0]
+        return out
+
+
+def slots_of(piece: Piece) -> NDArray[np.int64]:
+    """Places in a layer's pages, taken as one list, of the tokens of a piece."""
+    places = np.arange(piece.start, piece.end)
+    return piece.sequence.pages[places // PAGE_TOKENS].astype(np.int64) * PAGE_TOKENS + places % PAGE_TOKENS
+
+
+def _writers(pieces: list[Piece], device: torch.device) -> Writers:
+    """``pieces`` from the shortest to the longest."""
+    if device.type != "cuda":
+        return _Rectangles(pieces, device)
+    from model.engine.paged_kernel import splits_for
+
+    tables, lengths = _tables(pieces)
+    return InPlace(tables.to(device), lengths.to(device), splits_for(pieces[-1].end))
+
+
+class InPlace:
+    """On CUDA: pages are read where they lie. ``tables`` and ``lengths`` as :func:`attend_pages` wants them."""
+
+    def __init__(self, tables: Tensor, lengths: Tensor, splits: int) -> None:
+        self._tables, self._lengths, self._splits = tables, lengths, splits
+
+    def attend(self, attention: LatentAttention, query: Tensor, held: Tensor) -> Tensor:
+        from model.engine.paged_kernel import attend_pages  # with it comes Triton, which CPUs do without
+
+        carried = attention.absorb(query)
+        seen = attend_pages(carried, held, self._tables, self._lengths, self._splits, attention.rank, attention.scale)
+        return attention.release(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rectangle:
+    """Contexts of about one length; the pages that fill it up are masked."""
+
+    rows: slice
+    tables: Tensor  # (sequences, pages)
+    visible: Tensor  # (sequences, 1, tokens)
+
+
+class _Rectangles:
+    """On the CPU: pages are gathered, contexts that differ by a factor of two at most in one product."""
+
+    def __init__(self, pieces: list[Piece], device: torch.device) -> None:
+        groups: list[list[Piece]] = []
+        for piece in pieces:
+            if groups and piece.end <= _MOST_RAGGED * max(groups[-1][0].end, PAGE_TOKENS):
+                groups[-1].append(piece)
+            else:
+                groups.append([piece])
+        ends = [0, *accumulate(len(group) for group in groups)]
+        self._rectangles = [_rectangle(group, slice(*ends[n : n + 2]), device) for n, group in enumerate(groups)]
+
+    def attend(self, attention: LatentAttention, query: Tensor, held: Tensor) -> Tensor:
+        carried = attention.absorb(query)
+        seen = [
+            attention.mix(carried[one.rows, None], held[one.tables].flatten(1, 2), one.visible)
+            for one in self._rectangles
+        ]
+        return attention.release(torch.cat(seen)[:, 0])
+
+
+def _rectangle(pieces: list[Piece], rows: slice, device: torch.device) -> _Rectangle:
+    tables, lengths = _tables(pieces)
+    visible = torch.arange(tables.shape[1] * PAGE_TOKENS) < lengths[:, None]
+    return _Rectangle(rows, tables.to(device), visible[:, None].to(device))
+
+
+def _tables(pieces: list[Piece]) -> tuple[Tensor, Tensor]:
+    """(sequences, pages) and (sequences,), int32: pages of each, filled up with its own, and tokens that it sees."""
+    most = max(pages_for(piece.end) for piece in pieces)
+    tables = [np.resize(piece.sequence.pages[:most], most) for piece in pieces]
+    return torch.from_numpy(np.stack(tables)), torch.tensor([piece.end for piece in pieces], dtype=torch.int32)
