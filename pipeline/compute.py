@@ -32,6 +32,7 @@ from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
 from pipeline.store import OutputError
 
 PAGES_PER_BLOCK = 128
+QUICK_PAGES_PER_BLOCK = 512  # of a few milliseconds each: what a block costs would show
 BLOCKS_AT_ONCE = 4  # in a read actor whose model reads many pages at once: a small archive's blocks hold few each
 DOCUMENTS_PER_BLOCK = 16
 SPANS_PER_BLOCK = 16
@@ -112,14 +113,21 @@ class Computation:
             setup.cut_recipe,
             self._budget.sign,
         )
-        most = UNITS_PER_BLOCK_LIMITED * per_unit if self._config.limited else PAGES_PER_BLOCK
-        blocks = plan.into_blocks(units, self._config.replicas, min(most, PAGES_PER_BLOCK))
+        blocks = plan.into_blocks(units, self._config.replicas, self._pages_per_block(per_unit))
         untouched = UnitResult(postponed=sum(map(plan.segments_of, units)))
         noun = "pages" if setup.cut is None else "shots"
         calls = BLOCKS_AT_ONCE if setup.replica.batches else 1
         self.pages = self._stage(
             "read", noun, untouched, blocks, ReadActor, job, gpus=setup.replica.num_gpus, calls=calls
         )
+
+    def _pages_per_block(self, per_unit: int) -> int:
+        """Few where pages take long or the run may stop: the driver hears of a block when all of it is read."""
+        if self._config.limited:
+            return min(UNITS_PER_BLOCK_LIMITED * per_unit, PAGES_PER_BLOCK)
+        settings = self._setup.settings
+        quick = settings.layout == "fast" and settings.render == "when_needed" and self._setup.cut is None
+        return QUICK_PAGES_PER_BLOCK if quick else PAGES_PER_BLOCK
 
     def _understand(self) -> None:
         setup = self._setup
