@@ -6,8 +6,10 @@ document's or film's text and gets a summary and answers. Everything here pickle
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,9 +25,15 @@ RgbImage = NDArray[np.uint8]  # (height, width, 3), upright
 Reduced = tuple[type, tuple[Any, ...]]
 
 
-def _reduced(value: Any) -> Reduced:
-    """How small classes of which a page has many pickle: the standard library's way for slots takes twice as long."""
-    return type(value), tuple([getattr(value, name) for name in value.__slots__])
+def reduced(value: Any) -> Reduced:
+    """How classes of which every page has some pickle: the standard library's way for slots takes twice as long."""
+    kind: Any = type(value)
+    return kind, _values_of(kind)(value)
+
+
+@lru_cache
+def _values_of(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*kind.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Box:
     y1: float
 
     def __reduce__(self) -> Reduced:
-        return _reduced(self)
+        return reduced(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Block:
     end_s: float | None = None
 
     def __reduce__(self) -> Reduced:
-        return _reduced(self)
+        return reduced(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,9 @@ class TextLayer:
     blocks: tuple[Block, ...] = ()
     language: str | None = None
     needs_image: bool = False
+
+    def __reduce__(self) -> Reduced:
+        return reduced(self)
 
 
 @dataclass(frozen=True, slots=True)

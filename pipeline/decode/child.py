@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,10 +79,7 @@ class DecodeChild:
         try:
             assert process.stdin is not None
             write_frame(process.stdin, request)  # type: ignore[arg-type]
-            for number in count(1):
-                extra = START_SECONDS if self._fresh else 0.0
-                answer = self._receive(seconds + extra)
-                self._fresh = False
+            for number, answer in enumerate(self._answers(seconds), start=1):
                 last = number == answers or isinstance(answer, until)
                 yield answer
                 if last:
@@ -125,6 +121,14 @@ class DecodeChild:
             write_frame(self.process.stdin, (self._limits.memory_bytes, self._passwords))  # type: ignore[arg-type]
         except BrokenPipeError as error:
             raise self._death() from error
+
+    def _answers(self, seconds: float) -> Iterator[Any]:
+        """Answers without end, each message of them within the deadline."""
+        while True:
+            extra = START_SECONDS if self._fresh else 0.0
+            batch = self._receive(seconds + extra)
+            self._fresh = False
+            yield from batch
 
     def _receive(self, seconds: float) -> Any:
         until = time.monotonic() + seconds

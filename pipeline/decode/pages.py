@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from model.protocol import Frame, RgbImage, TextLayer
+from model.protocol import Frame, Reduced, RgbImage, TextLayer, reduced
 from pipeline.failures import Failure
 
 Layout = Literal["fast", "full"]
@@ -71,6 +71,9 @@ class DecodedPage:
     image: RgbImage | None
     layer: TextLayer | None
     thumbnail: bytes | None = None
+
+    def __reduce__(self) -> Reduced:
+        return reduced(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The decode child: the one process that lets MuPDF, Pillow, FFmpeg and the layout network touch an untrusted file.
 
 Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers page by page on
-what was its standard output. Pages that take a millisecond are answered several at a time, since each answer wakes the
+what was its standard output. Pages that take a millisecond are answered several in one message, since each wakes the
 parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
 parent, cannot grow past its memory limit, has no network where the kernel allows that (``cage``), and imports neither
 Ray nor torch. Starts in 0.8 s of CPU; full layout takes 1.3 s more when it is first asked for.
@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -69,16 +69,18 @@ def read_frame(stream: BinaryIO) -> Any:
     return pickle.loads(stream.read(HEADER.unpack(header)[0]))
 
 
-def write_frame(stream: BinaryIO, message: Any, *, flush: bool = True) -> None:
+def write_frame(stream: BinaryIO, message: Any) -> None:
     data = pickle.dumps(message, protocol=5)
     stream.write(HEADER.pack(len(data)))
     stream.write(data)
-    if flush:
-        stream.flush()
+    stream.flush()
 
 
 def main() -> None:
-    """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords)."""
+    """Serve requests until standard input ends. The first message is (memory limit in bytes, passwords).
+
+    Each message that goes out is a list of answers.
+    """
     cage.enter()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=ANSWER_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
@@ -92,13 +94,24 @@ def main() -> None:
         except EOFError:
             return
         promptly = not isinstance(request, DecodeRequest) or request.promptly
-        flushed = time.monotonic()
-        for answer in server.answer(request):
-            due = promptly or time.monotonic() - flushed > ANSWER_SECONDS
-            write_frame(answers, answer, flush=due)
-            if due:
-                flushed = time.monotonic()
-        answers.flush()
+        for batch in batches(server.answer(request), promptly=promptly):
+            write_frame(answers, batch)
+
+
+def batches(answers: Iterable[Any], *, promptly: bool) -> Iterator[list[Any]]:
+    """Answers as they are to be sent: small pages together while they come fast, everything else by itself."""
+    from pipeline.decode.pages import DecodedPage
+
+    held: list[Any] = []
+    sent = time.monotonic()
+    for answer in answers:
+        held.append(answer)
+        small = isinstance(answer, DecodedPage) and answer.image is None
+        if promptly or not small or time.monotonic() - sent > ANSWER_SECONDS:
+            yield held
+            held, sent = [], time.monotonic()
+    if held:
+        yield held
 
 
 class Server:

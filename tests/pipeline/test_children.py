@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import faults
+import numpy as np
 import pymupdf
 import pytest
 
 from pipeline.decode.children import ChildDiedError, ChildLimits, DecodeChildren
 from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
+from pipeline.decode.worker import batches
 from pipeline.failures import Failure, Reason
 
 FAST = DecodeSettings(layout="fast")
@@ -79,6 +81,21 @@ def test_one_child_serves_request_after_request(children: DecodeChildren, tmp_pa
     for page in range(1, 100, 9):
         assert len(children.decode(path, "pdf", page, page + 8, FAST)) == 9
     assert children.pids() == [first]
+
+
+def test_small_pages_go_out_together_and_pictures_by_themselves() -> None:
+    words = [DecodedPage(number, 10, 20, 0, None, None) for number in range(1, 5)]
+    picture = DecodedPage(5, 10, 20, 0, np.zeros((20, 10, 3), np.uint8), None)
+    assert list(batches(iter(words), promptly=False)) == [words]
+    assert list(batches(iter([*words, picture, *words]), promptly=False)) == [[*words, picture], words]
+    assert list(batches(iter(words), promptly=True)) == [[word] for word in words]
+    assert list(batches(iter(()), promptly=False)) == []
+
+
+def test_what_has_taken_long_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decode.worker.ANSWER_SECONDS", 0.0)
+    words = [DecodedPage(number, 10, 20, 0, None, None) for number in range(1, 4)]
+    assert list(batches(iter(words), promptly=False)) == [[word] for word in words]
 
 
 def test_a_killed_child_costs_nothing(children: DecodeChildren, tmp_path: Path, make_pdf: Any) -> None:
