@@ -151,6 +151,8 @@ def run_actors(
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
+    # A pool of fixed size has nobody to share with; to work that out ten times a second takes 1 % of a CPU.
+    context.op_resource_reservation_enabled = False
     context.execution_no_progress_timeout_s = NO_PROGRESS_TIMEOUT_S  # type: ignore[attr-defined,unused-ignore]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
