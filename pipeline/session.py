@@ -27,6 +27,9 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 # Of an actor that died while it was made Ray gives the trace as text alone.
 _LOAD_ERROR = re.compile(rf"^{ModelLoadError.__module__}\.{ModelLoadError.__qualname__}: (.+)$", re.M)
+# A Ray of our own serves one run, on ports that nobody knows: what it counts for Prometheus and for Ray's state API
+# would take 3 % of a CPU and reach nobody. Who sets these variables has it otherwise.
+OWN_RAY = {"RAY_enable_metrics_collection": "0", "RAY_task_events_report_interval_ms": "0"}
 NO_PROGRESS_TIMEOUT_S = 24 * 3600
 LOCAL_STARTS = 3
 
@@ -75,7 +78,8 @@ def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> 
             "object_store_memory": 256 << 20,
         }
     try:
-        _init(options, tries=1 if joining else LOCAL_STARTS)
+        with _set_by_default({} if joining else OWN_RAY):
+            _init(options, tries=1 if joining else LOCAL_STARTS)
     except Exception as error:  # where a node does not come up in time, Ray raises no more special one
         if joining is None:
             raise SessionError(
@@ -91,6 +95,18 @@ def ray_session(address: str | None, need: Need, say: Callable[[str], None]) -> 
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _set_by_default(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables that hold for the block, for what is started in it; those already set stay as they are."""
+    fresh = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(fresh)
+    try:
+        yield
+    finally:
+        for name in fresh:
+            del os.environ[name]
 
 
 def _init(options: Mapping[str, Any], tries: int) -> None:
