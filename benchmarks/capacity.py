@@ -2,7 +2,7 @@
 
     python -m benchmarks.capacity [--check]
 
-A calculation, not a measurement: no GPU was to be had. Every assumption is named in the text that it writes.
+A calculation, not a measurement: benchmarks/gpu.py measures. Every assumption is named in the text that it writes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from model.kimi_vl.image_processing import plan_patches
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "capacity.md"
 BYTES = 2  # bfloat16
+PROMPT_TOKENS = 60  # layout and task
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Assumptions:
     compute_share: float = 0.4  # of the stated FLOP/s, in prefill and vision
     bandwidth_share: float = 0.7  # of the stated bandwidth, in decoding
     output_tokens: int = 700  # a dense page as Markdown
+    most_tokens: int = 4096  # that a page may write
     dpi: int = 144
     page_inches: tuple[float, float] = (8.27, 11.69)
     tokens_per_step: int = 8192
@@ -89,7 +91,7 @@ def page_load(limit: int) -> Load:
     projector = sum(prod(s) for n, s in shapes if n.startswith("multi_modal_projector.linear"))
     attention = vision.num_hidden_layers * 4 * patches**2 * vision.hidden_size
     text = CONFIG.text_config
-    tokens = plan.tokens + 60  # layout and task
+    tokens = plan.tokens + PROMPT_TOKENS
     heads = text.num_attention_heads * (text.qk_head_dim + text.v_head_dim)
     causal = text.num_hidden_layers * tokens**2 * heads
     return Load(
@@ -132,10 +134,13 @@ def pages_per_second(limit: int, sequences: int) -> dict[str, float]:
 def text() -> str:
     whole = CONFIG.text_config.max_position_embeddings
     room = cache_room()
+    reserved = page_load(4096).image_tokens + PROMPT_TOKENS + GIVEN.most_tokens
+    admitted = int(room // (reserved * cache_bytes_per_token()))
     lines = [
         "# Capacity: Kimi-VL-A3B on one 80 GB GPU",
         "",
-        "Calculated from the configuration by `python -m benchmarks.capacity`; nothing here was measured.",
+        "Calculated from the configuration by `python -m benchmarks.capacity`; nothing here was measured. What "
+        "a GPU did stands in [kimi-vl.md](kimi-vl.md#on-a-gpu).",
         "",
         "## Memory",
         "",
@@ -149,7 +154,8 @@ def text() -> str:
         f"The cache takes {cache_bytes_per_token():,} bytes a token: {room / cache_bytes_per_token() / 1e6:.2f} "
         f"million tokens fit. A context of {whole:,} tokens takes {whole * cache_bytes_per_token() / 1e9:.2f} GB, so "
         f"**{int(room // (whole * cache_bytes_per_token()))} documents of full length are in flight at once**, or "
-        f"{int(room // (2000 * cache_bytes_per_token())):,} pages being read (2,000 tokens each).",
+        f"{int(room // (2000 * cache_bytes_per_token())):,} pages being read (2,000 tokens each). Our engine takes a "
+        f"page in with room for all that it may write, {GIVEN.most_tokens:,} tokens: {admitted:,} at once.",
         "",
         "## A page",
         "",
@@ -172,7 +178,7 @@ def text() -> str:
         "| sequences at once | pages/s, 4,096 | pages/s, 16,384 |",
         "|---|---|---|",
     ]
-    for sequences in (1, 16, 64, 128):
+    for sequences in (1, 16, 64, 128, 256):
         speeds = [pages_per_second(limit, sequences)["pages_per_s"] for limit in (4096, 16_384)]
         lines.append(f"| {sequences} | {' | '.join(f'{speed:.2f}' for speed in speeds)} |")
     few = pages_per_second(4096, 64)
@@ -188,7 +194,8 @@ def text() -> str:
         f"{GPU.flops / 1e12:.0f} TFLOP/s in bfloat16 without sparsity.",
         f"- {GIVEN.usable_memory:.0%} of memory usable, {GIVEN.compute_share:.0%} of the FLOP/s reached in vision and "
         f"prefill, {GIVEN.bandwidth_share:.0%} of the bandwidth in decoding.",
-        f"- A4 at {GIVEN.dpi} dpi, {GIVEN.output_tokens} tokens written a page, one try, prompts of 60 tokens.",
+        f"- A4 at {GIVEN.dpi} dpi, {GIVEN.output_tokens} tokens written a page, one try, prompts of {PROMPT_TOKENS} "
+        "tokens.",
         "- From 16 sequences on every expert is read in every step; with one sequence only its own would be, so the "
         "first row is too low.",
         "- Decoding and prefill follow each other on the GPU; rendering and writing run beside it on the CPU.",

@@ -33,7 +33,6 @@ from model.kimi_vl.tiny_checkpoint import random_model
 from pipeline.versions import versions
 
 ORDINARY_IDS = 150_000
-PROMPT_TOKENS = 60
 NEW_TOKENS = (350, 1050)
 METHOD = """\
 Method: Kimi-VL-A3B's configuration, random weights in bfloat16. ceilings: a copy of 2 GiB, and a product of two
@@ -99,7 +98,7 @@ class Bench:
     def prefill(self) -> None:
         count = 7 * (4 if self.quick else 16)
         with self.engine(128) as engine:
-            asked = [self.text(f"{n}", self.load.image_tokens + PROMPT_TOKENS, 1) for n in range(count)]
+            asked = [self.text(f"{n}", self.load.image_tokens + capacity.PROMPT_TOKENS, 1) for n in range(count)]
             list(run_all(engine, asked[:14]))
             before = engine.counters.prompt_tokens_computed
             seconds = synchronized(lambda: list(run_all(engine, asked)))
@@ -108,7 +107,7 @@ class Bench:
         self.note(prefill_tokens_s=tokens / seconds, prefill_tflop_s=flops)
 
     def decode(self, sequences: int, *, graphs: bool = True, steps: int = 40) -> None:
-        context = self.load.image_tokens + PROMPT_TOKENS
+        context = self.load.image_tokens + capacity.PROMPT_TOKENS
         with self.engine(sequences) as engine:
             if not graphs:
                 engine._graphs = None
@@ -207,7 +206,7 @@ class Bench:
     def page(self, key: str, new: int) -> Request:
         picture = Picture(self.patches, *self.grid)
         head = [self.config.media_placeholder_token_id] * picture.tokens
-        ids = (*head, *self.words(PROMPT_TOKENS))
+        ids = (*head, *self.words(capacity.PROMPT_TOKENS))
         return Request(key, ids, Sampling(new), frozenset(), (picture,), stop_on_loop=False)
 
     @contextmanager
@@ -233,9 +232,9 @@ def main() -> None:
     print(
         METHOD.format(
             patches=bench.load.patches,
-            prompt=bench.load.image_tokens + PROMPT_TOKENS,
+            prompt=bench.load.image_tokens + capacity.PROMPT_TOKENS,
             step=EngineSettings.for_cuda(1).tokens_per_step,
-            text=PROMPT_TOKENS,
+            text=capacity.PROMPT_TOKENS,
             fewest=NEW_TOKENS[0],
             most=NEW_TOKENS[1],
             long=bench.config.text_config.max_position_embeddings,
