@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from functools import lru_cache
 
@@ -130,6 +132,19 @@ def test_a_prefix_serves_later_requests_until_its_room_is_needed() -> None:
     again = complete_in_order(ours, asked[2:])[0]
     assert ours.counters.images_encoded == 32
     assert list(again.ids) == generated(asked[2])
+
+
+def test_pixels_are_let_go_once_they_are_seen() -> None:
+    ours = engine()
+    shown = picture(4, 6, 0)
+    held = weakref.ref(shown.patches)
+    ours.submit(request("0", 10, 0, (shown,), new=3))
+    del shown
+    ours.step()
+    gc.collect()
+    assert held() is None
+    while ours.unfinished:
+        ours.step()
 
 
 def test_memory_is_given_back() -> None:

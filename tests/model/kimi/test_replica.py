@@ -167,6 +167,19 @@ def test_readings_keep_the_order_of_their_pages(processor: KimiVLProcessor) -> N
 # Understanding
 
 
+def test_pages_wait_with_the_engine_but_not_all_of_them(processor: KimiVLProcessor) -> None:
+    with_it: list[int] = []
+
+    def script(prompt: str, request: Request) -> Reply:
+        with_it.append(engine.unfinished + 1)
+        return "Some words of a page."
+
+    replica, engine = replica_of(processor, script)
+    engine.most_sequences = 4
+    assert len(list(replica.read(page(n + 1) for n in range(20)))) == 20
+    assert max(with_it) <= 6
+
+
 def test_questions_share_the_pages_and_get_evidence(processor: KimiVLProcessor) -> None:
     def script(prompt: str, _: Request) -> Reply:
         return answered("1987", 2) if "rebuilt?" in prompt else '{"answerable": false}'
