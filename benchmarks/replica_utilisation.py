@@ -49,7 +49,7 @@ from pipeline.store import OutputStore
 from pipeline.versions import versions
 from pipeline.work import WorkArea
 
-SEQUENCES = 32  # at once in a replica: the default of both engines
+SEQUENCES = 32  # at once in a replica; both engines take more on a GPU, if its memory has room for them
 PAGES_PER_UNIT, PAGES_PER_FILE = 8, 200
 NODE_CPUS = 16
 PROMPT_TOKENS = 60

@@ -17,24 +17,23 @@ from model.engine.loops import find_loop, is_due
 from model.engine.vllm_plugin import CPU_COMPILATION, register
 
 MOST_IMAGES = 256
-MOST_SEQUENCES = 32
+CPU_SEQUENCES, GPU_SEQUENCES = 32, 256
 
 
 class VllmEngine:
-    def __init__(
-        self, location: str, *, context_tokens: int | None = None, most_sequences: int = MOST_SEQUENCES
-    ) -> None:
+    def __init__(self, location: str, *, context_tokens: int | None = None, most_sequences: int | None = None) -> None:
         """Raises what vLLM raises for a checkpoint it cannot load; ``location`` is a directory."""
         from vllm import LLM
         from vllm.platforms import current_platform
 
         register()
         on_cpu = current_platform.is_cpu()
+        self.most_sequences = most_sequences or (CPU_SEQUENCES if on_cpu else GPU_SEQUENCES)
         self._llm = LLM(
             model=str(Path(location)),
             dtype=_dtype(location),  # by itself vLLM would run a float32 checkpoint in bfloat16
             max_model_len=context_tokens,
-            max_num_seqs=most_sequences,
+            max_num_seqs=self.most_sequences,
             limit_mm_per_prompt={"image": MOST_IMAGES},
             enable_prefix_caching=not on_cpu,
             enforce_eager=on_cpu,
@@ -45,7 +44,6 @@ class VllmEngine:
         config = self._llm.llm_engine.model_config
         self.context_tokens = int(config.max_model_len)
         self._media_id = int(config.hf_config.media_placeholder_token_id)
-        self.most_sequences = most_sequences
         self._running: dict[str, Request] = {}
         self.counters = Counters()
 
