@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,7 @@ class Bench:
 
     def decode(self, sequences: int, *, graphs: bool = True, steps: int = 40) -> None:
         context = self.load.image_tokens + capacity.PROMPT_TOKENS
-        with self.engine(sequences) as engine:
-            if not graphs:
-                engine._graphs = None
+        with self.engine(sequences, graphs=graphs) as engine:
             for n in range(sequences):
                 engine.submit(self.text(f"{n}", context, steps + 200))
             while engine.counters.prompt_tokens_computed < sequences * context:
@@ -210,16 +209,13 @@ class Bench:
         return Request(key, ids, Sampling(new), frozenset(), (picture,), stop_on_loop=False)
 
     @contextmanager
-    def engine(self, sequences: int) -> Iterator[TorchEngine]:
+    def engine(self, sequences: int, *, graphs: bool = True) -> Iterator[TorchEngine]:
         """With a cache of half of what is free, given back at the end."""
         gc.collect()  # the engine before
         torch.cuda.empty_cache()
         room = torch.cuda.mem_get_info()[0] // 2 // capacity.cache_bytes_per_token()
-        given = EngineSettings.for_cuda(int(room))
-        yield TorchEngine(
-            self.model,
-            EngineSettings(given.cache_tokens, sequences, given.tokens_per_step, given.patches_per_step),
-        )
+        settings = replace(EngineSettings.for_cuda(int(room)), most_sequences=sequences, cuda_graphs=graphs)
+        yield TorchEngine(self.model, settings)
 
 
 def main() -> None:

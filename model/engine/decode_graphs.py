@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import triton
 from torch import Tensor
 
 from model.engine.paged_attention import InPlace, slots_of
@@ -51,7 +52,7 @@ class DecodeGraphs:
     def __init__(self, language: LanguageModel, pool: PagePool, most_rows: int, most_tokens: int) -> None:
         self._language = language
         self._pool = pool
-        rows, pages = _power_of_two(most_rows), pages_for(most_tokens)
+        rows, pages = triton.next_power_of_2(most_rows), pages_for(most_tokens)
         self._host = _Inputs.zeros(rows, pages, device=torch.device("cpu"), pinned=True)
         self._device = _Inputs.zeros(rows, pages, device=pool.latents.device)
         self._memory = torch.cuda.graph_pool_handle()
@@ -59,7 +60,7 @@ class DecodeGraphs:
 
     def logits(self, pieces: list[Piece]) -> Tensor:
         """(pieces, vocabulary), overwritten by the next step."""
-        rows, splits = _power_of_two(len(pieces)), splits_for(max(piece.end for piece in pieces))
+        rows, splits = triton.next_power_of_2(len(pieces)), splits_for(max(piece.end for piece in pieces))
         self._fill(pieces, rows)
         if (rows, splits) not in self._recorded:
             self._recorded[rows, splits] = self._record(rows, splits)
@@ -115,7 +116,3 @@ class _Attention:
         held = self._pool.latents[layer]
         held.view(-1, held.shape[-1])[self._slots] = latent
         return self._writers.attend(attention, query, held)
-
-
-def _power_of_two(count: int) -> int:
-    return 1 << (count - 1).bit_length()

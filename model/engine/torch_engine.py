@@ -38,6 +38,7 @@ class EngineSettings:
     most_sequences: int = 32
     tokens_per_step: int = 1024
     patches_per_step: int = 16_384
+    cuda_graphs: bool = True  # where there is CUDA
 
     @classmethod
     def for_cuda(cls, cache_tokens: int) -> EngineSettings:
@@ -59,7 +60,8 @@ class TorchEngine:
         pages = pages_for(self._settings.cache_tokens)
         self._pool = PagePool(text.num_hidden_layers, pages, text.latent_width, weight.dtype, weight.device)
         self._graphs: DecodeGraphs | None = None
-        if weight.device.type == "cuda" and weight.dtype == torch.bfloat16:  # others' experts wait for the host
+        graphs = self._settings.cuda_graphs and weight.device.type == "cuda"
+        if graphs and weight.dtype == torch.bfloat16:  # others' experts wait for the host
             from model.engine.decode_graphs import DecodeGraphs  # with it comes Triton
 
             most_tokens = min(text.max_position_embeddings, self._settings.cache_tokens)
