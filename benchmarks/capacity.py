@@ -41,8 +41,8 @@ class Assumptions:
     most_tokens: int = 4096  # that a page may write
     dpi: int = 144
     page_inches: tuple[float, float] = (8.27, 11.69)
-    tokens_per_step: int = 8192
-    patches_per_step: int = 16_384
+    tokens_per_step: int = 10_240
+    patches_per_step: int = 36_864
 
 
 @dataclass(frozen=True)

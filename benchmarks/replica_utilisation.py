@@ -3,8 +3,8 @@
     python benchmarks/replica_utilisation.py [--replicas 1,8,64] [--generations 4]
 
 No GPU is needed: each replica's engine is the scripted one, and sleeps for as long as docs/capacity.md has an H100
-work. All else is real: Ray Data, read actors, PDFs rendered in decode children, the reader, the commit. Eight minutes
-and 14 GB for 64 replicas; two cores are few for 64, so their time is stretched, and the output says how far.
+work. All else is real: Ray Data, read actors, PDFs rendered in decode children, the reader, the commit. Eighteen
+minutes, and 15 GB for 64 replicas; two cores are few for 64, so their time is stretched, and the output says how far.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ on. A page is {patches:,} patches, {prompt:,} prompt tokens and {fewest} to {mos
 once, greedy, one try. Cutting a full-size picture into patches took this host {prepare:.0f} ms of CPU; that is slept
 where it is done. Real: Ray Data on local nodes of {node_cpus} CPUs, one read actor a replica, blocks of {unit}-page
 units as a run makes them, drawn PDFs rendered in decode children, our reader, the commit. For memory pages are
-rendered at {dpi} dpi; at {full_dpi} dpi decoding takes this host {decode:.0f} ms of CPU a page. The simulation's
+rendered at {dpi} dpi, and texts are too short to have their language identified; at {full_dpi} dpi decoding takes this
+host {decode:.0f} ms of CPU a page. The simulation's
 seconds are stretched by {stretch} replicas, so that {cores} cores are not what is measured.
 busy: share of wall time in which a replica's device worked, from its first full set of pages (warm-up) until the first
 replica has fewer pages left than it takes at once. speed: tokens written in that time, as a share of what the device
@@ -216,7 +217,7 @@ def shares(logs: list[Any], device: Device, stretch: float) -> dict[str, float]:
         end = int(np.searchsorted(log[:, 0], until, side="right")) - 1
         if end <= start:
             raise SystemExit("a replica ended before it had warmed up: give it more --generations")
-        seconds, worked, written = log[end] - log[start]
+        seconds, worked, written = (log[end] - log[start])[:3]
         busy, tokens, wall = busy + worked, tokens + written, wall + seconds
         slowest = min(slowest, worked / seconds)
     speed = tokens / wall * stretch / device.tokens_per_second()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import triton
 from torch import Tensor
 
-from model.engine.paged_attention import InPlace, slots_of
+from model.engine.paged_attention import InPlace
 from model.engine.paged_kernel import splits_for
 from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
-from model.engine.schedule import Piece
+from model.engine.schedule import Piece, Sequence
 from model.kimi_vl.attention import LatentAttention
 from model.kimi_vl.decoder import LanguageModel
 
@@ -55,6 +56,7 @@ class DecodeGraphs:
         rows, pages = triton.next_power_of_2(most_rows), pages_for(most_tokens)
         self._host = _Inputs.zeros(rows, pages, device=torch.device("cpu"), pinned=True)
         self._device = _Inputs.zeros(rows, pages, device=pool.latents.device)
+        self._laid: list[Sequence | None] = [None] * rows  # whose pages each row of the host's tables holds
         self._memory = torch.cuda.graph_pool_handle()
         self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
@@ -70,18 +72,21 @@ class DecodeGraphs:
 
     def _fill(self, pieces: list[Piece], rows: int) -> None:
         """Lay the inputs out. The step before has ended: its tokens were waited for."""
-        host = self._host
-        host.ids[:rows] = torch.tensor([p.sequence.ids[p.start] for p in pieces] + [0] * (rows - len(pieces)))
-        host.positions[:rows] = torch.tensor([p.start for p in pieces] + [0] * (rows - len(pieces)))
-        host.lengths[:rows] = torch.tensor([p.end for p in pieces] + [1] * (rows - len(pieces)))
-        host.slots[len(pieces) : rows] = self._pool.spare * PAGE_TOKENS
-        host.tables[len(pieces) : rows, 0] = self._pool.spare
-        slots, tables = host.slots.numpy(), host.tables.numpy()
+        count, spare = len(pieces), self._pool.spare
+        ids, positions, slots, lengths, tables = (part.numpy() for part in self._host.parts())
         for row, piece in enumerate(pieces):
-            slots[row] = slots_of(piece)[0]
-            held = piece.sequence.pages[: pages_for(piece.end)]
-            tables[row, : len(held)] = held
-        for there, here in zip(self._device.first(rows).parts(), host.first(rows).parts(), strict=True):
+            sequence = piece.sequence
+            ids[row], positions[row] = sequence.ids[piece.start], piece.start
+            if self._laid[row] is not sequence:
+                tables[row, : len(sequence.pages)] = sequence.pages
+                self._laid[row] = sequence
+        lengths[:count] = positions[:count] + 1
+        pages, places = np.divmod(positions[:count], PAGE_TOKENS)
+        slots[:count] = tables[np.arange(count), pages].astype(np.int64) * PAGE_TOKENS + places
+        ids[count:rows], positions[count:rows], lengths[count:rows] = 0, 0, 1
+        slots[count:rows], tables[count:rows, 0] = spare * PAGE_TOKENS, spare
+        self._laid[count:rows] = [None] * (rows - count)
+        for there, here in zip(self._device.first(rows).parts(), self._host.first(rows).parts(), strict=True):
             there.copy_(here, non_blocking=True)
 
     def _record(self, rows: int, splits: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:

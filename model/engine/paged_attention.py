@@ -38,12 +38,15 @@ class PagedAttention:
         device = pool.latents.device
         slots: list[NDArray[np.int64]] = []
         writers: list[tuple[int, Piece]] = []
+        self._beginning: list[tuple[slice, int]] = []
         self._readers: list[tuple[slice, Tensor, int]] = []
         row = 0
         for piece in pieces:
             slots.append(slots_of(piece))
             if len(slots[-1]) == 1:
                 writers.append((row, piece))
+            elif piece.start == 0:
+                self._begin(slice(row, row + piece.end))
             else:
                 table = torch.from_numpy(piece.sequence.pages[: pages_for(piece.end)]).to(device)
                 self._readers.append((slice(row, row + len(slots[-1])), table, piece.end))
@@ -53,12 +56,23 @@ class PagedAttention:
         self._writing = torch.tensor([row for row, _ in writers], device=device)
         self._writers = _writers([piece for _, piece in writers], device) if writers else None
 
+    def _begin(self, rows: slice) -> None:
+        """Beginnings of one length that lie side by side, as pages of one size do, are attended together."""
+        before, count = self._beginning[-1] if self._beginning else (slice(0, 0), 0)
+        if count and before.stop == rows.start and before.stop - before.start == count * (rows.stop - rows.start):
+            self._beginning[-1] = slice(before.start, rows.stop), count + 1
+        else:
+            self._beginning.append((rows, 1))
+
     def __call__(self, layer: int, attention: LatentAttention, query: Tensor, latent: Tensor) -> Tensor:
         held = self._pool.latents[layer]
         held.view(-1, held.shape[-1])[self._slots] = latent
         out = query.new_empty(len(query), attention.heads, attention.value)
         if self._writers is not None:
             out[self._writing] = self._writers.attend(attention, query[self._writing], held)
+        for rows, count in self._beginning:
+            asked, seen = (part[rows].unflatten(0, (count, -1)) for part in (query, latent))
+            out[rows] = attention.attend(asked, seen).flatten(0, 1)
         for rows, table, length in self._readers:
             context = held[table].flatten(0, 1)[:length]
             out[rows] = attention.attend(query[rows][None], context[None])[0]

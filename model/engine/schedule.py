@@ -72,6 +72,7 @@ class Scheduler:
         counters: Counters,
         *,
         most_sequences: int,
+        join_at_once: int,
         tokens_per_step: int,
         most_positions: int,
         media_id: int,
@@ -80,6 +81,7 @@ class Scheduler:
         self._prefixes = Prefixes(pool)
         self._counters = counters
         self._most_sequences = most_sequences
+        self._join_at_once = min(join_at_once, most_sequences)
         self._tokens_per_step = tokens_per_step
         self._most_positions = most_positions
         self._media_id = media_id
@@ -121,6 +123,8 @@ class Scheduler:
 
     def admit(self) -> None:
         """Move to running what fits, in order; requests whose prefix is being computed are passed over."""
+        if self.running and self._most_sequences - len(self.running) < self._join_at_once:
+            return
         passed: list[Request] = []
         while self.waiting and len(self.running) < self._most_sequences:
             request = self.waiting.popleft()

@@ -32,18 +32,26 @@ CUDA_SEQUENCES = 256
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Limits of the engine. ``cache_tokens`` is the memory of all contexts together, in tokens."""
+    """Limits of the engine. ``cache_tokens`` is the memory of all contexts together, in tokens.
+
+    New requests wait until ``join_at_once`` of the ``most_sequences`` places are free: prompts that are read together
+    interrupt the others' writing once.
+    """
 
     cache_tokens: int = 32_768
     most_sequences: int = 32
+    join_at_once: int = 1
     tokens_per_step: int = 1024
     patches_per_step: int = 16_384
     cuda_graphs: bool = True  # where there is CUDA
 
     @classmethod
     def for_cuda(cls, cache_tokens: int) -> EngineSettings:
-        """A step of decoding reads nearly all weights, whoever shares it: so many share it, and prompts come whole."""
-        return cls(cache_tokens, most_sequences=CUDA_SEQUENCES, tokens_per_step=8192)
+        """A step of decoding reads nearly all weights, whoever shares it: so many share it, and prompts come whole.
+
+        A step holds eight A4 pages beside all that write, since one with prompts is launched kernel by kernel.
+        """
+        return cls(cache_tokens, CUDA_SEQUENCES, join_at_once=8, tokens_per_step=10_240, patches_per_step=36_864)
 
 
 class TorchEngine:
@@ -71,6 +79,7 @@ class TorchEngine:
             self._pool,
             self.counters,
             most_sequences=self._settings.most_sequences,
+            join_at_once=self._settings.join_at_once,
             tokens_per_step=self._settings.tokens_per_step,
             most_positions=text.max_position_embeddings,
             media_id=model.config.media_placeholder_token_id,

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.kimi_vl import fused
 from model.kimi_vl.configuration import KimiVLTextConfig
 
 
@@ -22,7 +23,14 @@ class SwiGlu(nn.Module):
         self.down_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(hidden)) * self.up_proj(hidden))
+        return self.down_proj(gated(self.gate_proj(hidden), self.up_proj(hidden)))
+
+
+def gated(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up, (rows, width)."""
+    if fused.can_fuse(gate):
+        return fused.gated(gate, up)
+    return F.silu(gate) * up
 
 
 class Router(nn.Module):
@@ -62,7 +70,9 @@ class Experts(nn.Module):
         back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         ends = torch.searchsorted(experts, numbers, right=True).to(torch.int32)  # counting would wait for the device
         gate, up = F.grouped_mm(hidden[order // picks], self.gate_up_proj.mT, offs=ends).chunk(2, dim=-1)
-        by_expert = F.grouped_mm(F.silu(gate) * up, self.down_proj.mT, offs=ends)
+        by_expert = F.grouped_mm(gated(gate, up), self.down_proj.mT, offs=ends)
+        if fused.can_fuse(by_expert):
+            return fused.add_up(by_expert, back.view(tokens, picks), weights)
         by_token = by_expert[back].view(tokens, picks, -1)
         return (by_token * weights.unsqueeze(-1)).sum(1).to(hidden.dtype)
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from model.kimi_vl.fused import can_fuse, turn
+
 VISION_BASE = 10_000.0
 
 
@@ -50,6 +52,8 @@ def _unit(angles: Tensor) -> Tensor:
 
 def rotate(vectors: Tensor, rotation: Tensor) -> Tensor:
     """``vectors`` (tokens, ..., 2 * pairs) turned pair by pair; their dtype is kept."""
+    if can_fuse(vectors):
+        return turn(vectors, rotation)
     pairs = torch.view_as_complex(vectors.float().unflatten(-1, (-1, 2)).contiguous())
     turns = rotation.view(len(rotation), *[1] * (vectors.dim() - 2), -1)
     return torch.view_as_real(pairs * turns).flatten(-2).to(vectors.dtype)

@@ -94,8 +94,9 @@ class VisionBlock(nn.Module):
         return hidden + self.mlp(self.norm1(hidden))
 
     def _attend(self, hidden: Tensor, rotation: Tensor, lengths: Sequence[int]) -> Tensor:
-        query, key, value = self.wqkv(hidden).view(len(hidden), 3, self.heads, -1).unbind(1)
-        mixed = attend_within_images(rotate(query, rotation), rotate(key, rotation), value, lengths)
+        joint = self.wqkv(hidden).view(len(hidden), 3, self.heads, -1)
+        query, key = rotate(joint[:, :2], rotation).unbind(1)
+        mixed = attend_within_images(query, key, joint[:, 2], lengths)
         return self.wo(mixed.flatten(1))
 
 

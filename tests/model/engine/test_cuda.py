@@ -5,7 +5,7 @@ Needs a GPU of compute capability 9.0 (grouped products in bfloat16); without on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,9 @@ from model.engine.torch_engine import EngineSettings, TorchEngine
 from model.kimi.description import NANO_FOLDER
 from model.kimi_vl.checkpoint import load
 from model.kimi_vl.configuration import KimiVLConfig
+from model.kimi_vl.experts import gated
 from model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from model.kimi_vl.rotary import rotate, text_rotation
 from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
 from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
@@ -99,6 +101,32 @@ def test_the_kernel_is_attention(heads: int, rank: int, rope: int, dtype: torch.
         context = latents[tables[row].long()].flatten(0, 1)[:length].double()
         wanted = (query[row].double() @ context.mT * 0.072).softmax(-1) @ context[:, :rank]
         assert float((seen[row].double() - wanted).norm() / wanted.norm()) < most
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
+def test_fused_steps_are_the_plain_ones(dtype: torch.dtype, most: float) -> None:
+    """With gradients the same functions take PyTorch's steps."""
+    query = torch.randn(37, 16, 192, device="cuda").to(dtype)
+    joint = torch.randn(37, 3, 16, 72, device="cuda").to(dtype)
+    gates = torch.randn(37, 2 * 1408, device="cuda").to(dtype)
+    places = torch.arange(37, device="cuda")
+    experts = random_model(config(WIDE), device="cuda", dtype=dtype).language_model.model.layers[1].mlp
+    steps: dict[str, Callable[[], Tensor]] = {
+        "queries": lambda: rotate(query[..., 128:], text_rotation(places, 64, 800_000.0)),
+        "position": lambda: rotate(query[:, 0, 128:], text_rotation(places, 64, 800_000.0)),
+        "patches": lambda: rotate(joint[:, :2], text_rotation(places, 72, 10_000.0)),
+        "gate": lambda: gated(*gates.chunk(2, dim=-1)),
+    }
+    if dtype == torch.bfloat16:  # what grouped products want
+        hidden = torch.randn(37, 2048, device="cuda").to(dtype)
+        steps["experts"] = lambda: experts(hidden)
+    for name, step in steps.items():
+        with torch.enable_grad():
+            plain = step().detach()
+        with torch.no_grad():
+            one = step()
+        assert one.shape == plain.shape
+        assert float((one - plain).float().norm() / plain.float().norm()) < most, name
 
 
 def test_the_same_tokens_in_float32_as_on_the_cpu() -> None:

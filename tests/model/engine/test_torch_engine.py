@@ -89,6 +89,28 @@ def test_a_request_gets_in_any_mix_what_generate_gives_it(
         )
 
 
+def test_prompts_of_one_length_that_are_read_side_by_side_stay_apart() -> None:
+    asked = [request(f"{n}", words, n) for n, words in enumerate([40, 40, 40, 17, 40, 40, 80])]
+    for completion, original in zip(complete_in_order(engine(), asked), asked, strict=True):
+        assert list(completion.ids) == generated(original)
+
+
+def test_requests_join_together_when_as_many_places_are_free() -> None:
+    asked = [replace(request(f"{n}", 5, n, new=2 + n), stop_ids=frozenset()) for n in range(9)]
+    joined: dict[int, list[int]] = {}
+    for join_at_once in (1, 3, 100):  # more than there are places: all of them
+        ours = engine(most_sequences=4, join_at_once=join_at_once)
+        for one in asked:
+            ours.submit(one)
+        joined[join_at_once] = []
+        while ours.unfinished:
+            before = ours.counters.prompt_tokens_computed
+            ours.step()
+            joined[join_at_once].append((ours.counters.prompt_tokens_computed - before) // len(asked[0].ids))
+    together = {limit: [count for count in counts if count] for limit, counts in joined.items()}
+    assert together == {1: [4, 1, 1, 1, 1, 1], 3: [4, 3, 2], 100: [4, 4, 1]}
+
+
 def test_packed_weights_write_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "LEAST_BYTES", 0)
     asked = [request(f"{n}", 20 + 30 * n, n, (picture(4, 2 + 2 * n, n),), 12) for n in range(4)]
