@@ -14,6 +14,8 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import torch
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES, run_under_vllm
+from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES, answer_lines, asked_under_vllm
 from model.engine.interface import Picture, Request, Sampling, complete_in_order
 from model.engine.torch_engine import EngineSettings, TorchEngine
 from model.kimi_vl import KimiVLForConditionalGeneration
@@ -40,9 +42,9 @@ Method: float32, {threads} threads a process. {count} requests of text arrive at
 {longest} tokens, {fewest} to {most} new ones (a fixed mix, most of them short); greedy, nothing ends early. Counted:
 output tokens that were asked for, a second of wall time from the first request to the last completion. generate is
 that of transformers, with our model, in static batches of {batch} in the order of arrival, padded on the left. Ours
-and vLLM: at most {sequences} at once. Best of {rounds} rounds for each. cpu_ratio is by seconds of CPU, which tell
-more than wall time where a host is busy with other things (with one thread: several wait for each other). prefix: a
-document of {pages} pages of {page_tokens} image tokens and {questions} questions, its pages shared, against the same
+and vLLM: at most {sequences} at once. Best of {rounds} rounds for each, in turn. cpu_ratio is by seconds of CPU, which
+tell more than wall time where a host is busy with other things (with one thread: several wait for each other). prefix:
+a document of {pages} pages of {page_tokens} image tokens and {questions} questions, its pages shared, against the same
 questions each from scratch.
 """
 
@@ -134,27 +136,24 @@ def measure_prefix(model: KimiVLForConditionalGeneration) -> dict[str, Any]:
     }
 
 
-def ask_vllm(checkpoint: Path, out: Path, rounds: int, count: int) -> None:
-    """Runs under vLLM's own interpreter."""
+def ask_vllm(checkpoint: Path, count: int) -> None:
+    """Runs under vLLM's own interpreter: a round for each line on its standard input."""
     from model.engine.vllm_engine import VllmEngine
 
     engine = VllmEngine(str(checkpoint), context_tokens=4096, most_sequences=SEQUENCES)
-    best, tokens = Spent(), []
     complete_in_order(engine, make_requests(4))  # so that nothing is compiled or allocated on the clock
-    for _ in range(rounds):
+
+    def one_round() -> dict[str, Any]:
         requests = make_requests(count)
         watch = Stopwatch()
         completions = complete_in_order(engine, requests)
-        best = best.best(watch.spent())
-        tokens = [list(completion.ids) for completion in completions]
-    out.write_text(json.dumps({"spent": asdict(best), "tokens": tokens}))
+        return {"spent": asdict(watch.spent()), "tokens": [list(completion.ids) for completion in completions]}
+
+    answer_lines(one_round)
 
 
-def by_vllm(
-    checkpoint: Path, python: str, out: Path, rounds: int, count: int, threads: int
-) -> tuple[Spent, list[list[int]]]:
-    run_under_vllm(python, __file__, [str(checkpoint), str(out), str(rounds), str(count)], threads)
-    found = json.loads(out.read_text())
+def by_vllm(ask: Callable[[], dict[str, Any]]) -> tuple[Spent, list[list[int]]]:
+    found = ask()
     return Spent(**found["spent"]), found["tokens"]
 
 
@@ -167,11 +166,11 @@ def main() -> None:
     parser.add_argument("--vllm-python")
     parser.add_argument("--quick", action="store_true", help="one round, a third of the requests")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--ask", nargs=4, metavar=("CHECKPOINT", "OUT", "ROUNDS", "COUNT"), help=argparse.SUPPRESS)
+    parser.add_argument("--ask", nargs=2, metavar=("CHECKPOINT", "COUNT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ask:
-        checkpoint, out, rounds, count = arguments.ask
-        ask_vllm(Path(checkpoint), Path(out), int(rounds), int(count))
+        checkpoint, count = arguments.ask
+        ask_vllm(Path(checkpoint), int(count))
         return
     torch.set_num_threads(arguments.threads)
     rounds, count = (1, 16) if arguments.quick else (3, 48)
@@ -193,34 +192,40 @@ def main() -> None:
             questions=QUESTIONS,
         )
     )
-    with tempfile.TemporaryDirectory() as name:
-        write_tiny_checkpoint(Path(name) / "model", SIZES, base_entries=BASE_ENTRIES)
-        model = load(Path(name) / "model")
+    with ExitStack() as stack:
+        checkpoint = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "model"
+        write_tiny_checkpoint(checkpoint, SIZES, base_entries=BASE_ENTRIES)
+        model = load(checkpoint)
         engine = TorchEngine(model, EngineSettings(cache_tokens=SEQUENCES * 1024, most_sequences=SEQUENCES))
         complete_in_order(engine, make_requests(4))  # so that nothing is allocated on the clock
-        ours, theirs = Spent(), Spent()
-        for _ in range(rounds):
-            spent, mine = by_our_engine(engine, make_requests(count))
-            ours = ours.best(spent)
-            spent, generated = by_generate(model, requests)
-            theirs = theirs.best(spent)
-        prefix = measure_prefix(model)
-        vllm: tuple[Spent, list[list[int]]] | None = None
+        peers: dict[str, Callable[[], tuple[Spent, list[list[int]]]]] = {
+            "ours": lambda: by_our_engine(engine, make_requests(count)),
+            "generate": lambda: by_generate(model, requests),
+        }
         if arguments.vllm_python:
-            out = Path(name) / "vllm.json"
-            vllm = by_vllm(Path(name) / "model", arguments.vllm_python, out, rounds, count, arguments.threads)
+            asked = [str(checkpoint), str(count)]
+            ask = stack.enter_context(asked_under_vllm(arguments.vllm_python, __file__, asked, arguments.threads))
+            peers["vllm"] = lambda: by_vllm(ask)
+        best = dict.fromkeys(peers, Spent())
+        written: dict[str, list[list[int]]] = {}
+        for _ in range(rounds):  # in turn, since a shared machine is faster at one time than at another
+            for peer, work in peers.items():
+                spent, written[peer] = work()
+                best[peer] = best[peer].best(spent)
+        prefix = measure_prefix(model)
+    ours, theirs, vllm = best["ours"], best["generate"], best.get("vllm")
     tokens = sum(news)
     figures: dict[str, Any] = {
         "ratio_vs_generate": round(theirs.wall / ours.wall, 2),
-        "ratio_vs_vllm_cpu": round(vllm[0].wall / ours.wall, 2) if vllm else None,
+        "ratio_vs_vllm_cpu": round(vllm.wall / ours.wall, 2) if vllm else None,
         "cpu_ratio_vs_generate": round(theirs.cpu / ours.cpu, 2),
-        "cpu_ratio_vs_vllm_cpu": round(vllm[0].cpu / ours.cpu, 2) if vllm else None,
+        "cpu_ratio_vs_vllm_cpu": round(vllm.cpu / ours.cpu, 2) if vllm else None,
         "tokens_per_s": round(tokens / ours.wall, 1),
         "tokens_per_s_generate": round(tokens / theirs.wall, 1),
-        "tokens_per_s_vllm_cpu": round(tokens / vllm[0].wall, 1) if vllm else None,
+        "tokens_per_s_vllm_cpu": round(tokens / vllm.wall, 1) if vllm else None,
         "tokens_per_cpu_s": round(tokens / ours.cpu, 1),
-        "same_tokens_as_generate": equal_share(mine, generated),
-        "same_tokens_as_vllm_cpu": equal_share(mine, vllm[1]) if vllm else None,
+        "same_tokens_as_generate": equal_share(written["ours"], written["generate"]),
+        "same_tokens_as_vllm_cpu": equal_share(written["ours"], written["vllm"]) if vllm else None,
         **prefix,
         "requests": count,
         "output_tokens": tokens,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from model.kimi_vl.tiny_checkpoint import TinySizes
 
@@ -25,11 +31,65 @@ SIZES = TinySizes(
 )
 BASE_ENTRIES = 8192 - 256
 ORDINARY_IDS = 7900  # below the special ones
+_ANSWER = "answer: "
 
 
 def run_under_vllm(python: str, program: str, arguments: list[str], threads: int) -> None:
     """Run ``program --ask arguments`` by the interpreter of an environment with vLLM. Ends this program if it fails."""
-    environment = {
+    done = subprocess.run(
+        [python, program, "--ask", *arguments],
+        env=_environment(threads),
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"vLLM ended with {done.returncode}:\n{done.stderr[-4000:]}")
+
+
+@contextmanager
+def asked_under_vllm(
+    python: str, program: str, arguments: list[str], threads: int
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """As :func:`run_under_vllm`, for a program that answers each line it is sent by :func:`answer_lines`."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [python, program, "--ask", *arguments],
+            env=_environment(threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=PROJECT,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, heard = process.stdin, process.stdout
+
+        def ask() -> dict[str, Any]:
+            told.write("\n")
+            told.flush()
+            for line in heard:
+                if line.startswith(_ANSWER):
+                    return dict(json.loads(line.removeprefix(_ANSWER)))
+            errors.seek(0)
+            raise SystemExit(f"vLLM ended with {process.wait()}:\n{errors.read()[-4000:]}")
+
+        yield ask
+        told.close()
+
+
+def answer_lines(work: Callable[[], dict[str, Any]]) -> None:
+    """In the program that is asked: do the work for each line, until there are no more. Others may print as well."""
+    for _ in sys.stdin:
+        print(_ANSWER + json.dumps(work()), flush=True)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    return {
         **os.environ,
         "PYTHONPATH": str(PROJECT),
         "VLLM_CPU_KVCACHE_SPACE": "2",
@@ -41,13 +101,3 @@ def run_under_vllm(python: str, program: str, arguments: list[str], threads: int
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    done = subprocess.run(
-        [python, program, "--ask", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"vLLM ended with {done.returncode}:\n{done.stderr[-4000:]}")
