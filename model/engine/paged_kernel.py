@@ -1,8 +1,9 @@
 """Decoding's attention on CUDA: one query a sequence over latents in pages, read where they lie and each once.
 
 Gathering the pages first, as the CPU's way does, moves every latent three times, and the scores lie in memory too. Here
-a context is cut into splits of ``SPLIT_TOKENS``, computed side by side and then joined by their sums (Dao et al.,
-Flash-Decoding, 2023). Splits depend on a context's own length, so neighbours change nothing. Wants Triton, which
+a context is cut into splits, computed side by side and then joined by their sums (Dao et al., Flash-Decoding, 2023).
+Splits depend on a context's own length, so neighbours change nothing; they are ``MOST_SPLITS`` at most, so that what
+lies between the two kernels is half a gigabyte for 256 sequences, however long one of them is. Wants Triton, which
 PyTorch for CUDA brings; kernels are compiled once, in seconds.
 """
 
@@ -15,10 +16,17 @@ from torch import Tensor
 
 from model.engine.pages import PAGE_TOKENS
 
-SPLIT_TOKENS = 512
+SPLIT_TOKENS = 512  # of a split, or a multiple of it in a long context
+MOST_SPLITS = 64
 _BLOCK_TOKENS = 32  # latents that a program holds at once, in bfloat16; half as many in float32
 _WARPS, _STAGES = 4, 2
 _LEAST_DOT = 16  # rows and columns of the smallest product that Triton makes
+
+
+@triton.jit
+def _split_size(length, SPLIT: tl.constexpr, MOST: tl.constexpr):
+    """Tokens of each split of a context."""
+    return SPLIT * tl.cdiv(tl.cdiv(length, SPLIT), MOST)
 
 
 @triton.jit
@@ -26,13 +34,14 @@ def _attend_split(
     query, latents, tables, lengths, mixed, sums, scale, table_width, splits,
     HEADS: tl.constexpr, RANK: tl.constexpr, ROPE: tl.constexpr,
     HEAD_BLOCK: tl.constexpr, RANK_BLOCK: tl.constexpr, ROPE_BLOCK: tl.constexpr,
-    PAGE: tl.constexpr, SPLIT: tl.constexpr, TOKENS: tl.constexpr, PRECISION: tl.constexpr,
+    PAGE: tl.constexpr, SPLIT: tl.constexpr, MOST: tl.constexpr, TOKENS: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """One sequence's heads over one split: their mix of latents, and the logarithm of what the scores sum to."""
     row = tl.program_id(0).to(tl.int64)
     split = tl.program_id(1)
     length = tl.load(lengths + row)
-    first = split * SPLIT
+    size = _split_size(length, SPLIT, MOST)
+    first = split * size
     if first >= length:
         return
     width = RANK + ROPE
@@ -44,7 +53,7 @@ def _attend_split(
     most = tl.full([HEAD_BLOCK], float("-inf"), tl.float32)
     total = tl.zeros([HEAD_BLOCK], tl.float32)
     held = tl.zeros([HEAD_BLOCK, RANK_BLOCK], tl.float32)
-    for start in range(first, tl.minimum(first + SPLIT, length), TOKENS):
+    for start in range(first, tl.minimum(first + size, length), TOKENS):
         tokens = start + tl.arange(0, TOKENS)
         there = tokens[:, None] < length
         page = tl.load(tables + row * table_width + start // PAGE).to(tl.int64)
@@ -68,7 +77,7 @@ def _attend_split(
 @triton.jit
 def _join_splits(
     mixed, sums, lengths, out, splits,
-    HEADS: tl.constexpr, RANK: tl.constexpr, RANK_BLOCK: tl.constexpr, SPLIT: tl.constexpr,
+    HEADS: tl.constexpr, RANK: tl.constexpr, RANK_BLOCK: tl.constexpr, SPLIT: tl.constexpr, MOST: tl.constexpr,
 ):  # fmt: skip
     """One head of one sequence: its splits weighed by their sums."""
     row, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -76,7 +85,8 @@ def _join_splits(
     most = float("-inf")
     total = 0.0
     held = tl.zeros([RANK_BLOCK], tl.float32)
-    for split in range(tl.cdiv(tl.load(lengths + row), SPLIT)):
+    length = tl.load(lengths + row)
+    for split in range(tl.cdiv(length, _split_size(length, SPLIT, MOST))):
         part = (row * splits + split) * HEADS + head
         weight = tl.load(sums + part)
         higher = tl.maximum(most, weight)
@@ -109,17 +119,18 @@ def attend_pages(
         HEAD_BLOCK=triton.next_power_of_2(max(heads, _LEAST_DOT)),
         RANK_BLOCK=rank_block,
         ROPE_BLOCK=triton.next_power_of_2(max(width - rank, _LEAST_DOT)),
-        PAGE=PAGE_TOKENS, SPLIT=SPLIT_TOKENS,
+        PAGE=PAGE_TOKENS, SPLIT=SPLIT_TOKENS, MOST=MOST_SPLITS,
         TOKENS=_BLOCK_TOKENS if narrow else _BLOCK_TOKENS // 2,
         PRECISION="tf32" if narrow else "ieee",
         num_warps=_WARPS, num_stages=_STAGES,
     )  # fmt: skip
     _join_splits[(rows, heads)](
-        mixed, sums, lengths, out, splits, HEADS=heads, RANK=rank, RANK_BLOCK=rank_block, SPLIT=SPLIT_TOKENS
-    )
+        mixed, sums, lengths, out, splits,
+        HEADS=heads, RANK=rank, RANK_BLOCK=rank_block, SPLIT=SPLIT_TOKENS, MOST=MOST_SPLITS,
+    )  # fmt: skip
     return out
 
 
 def splits_for(tokens: int) -> int:
-    """Splits of the longest context, rounded up to a power of two, so that few graphs serve all lengths."""
-    return int(triton.next_power_of_2(-(-tokens // SPLIT_TOKENS)))
+    """Splits that contexts of up to so many tokens have at most, as a power of two: few graphs serve all lengths."""
+    return min(int(triton.next_power_of_2(-(-tokens // SPLIT_TOKENS))), MOST_SPLITS)

@@ -19,6 +19,8 @@ from model.kimi_vl.configuration import KimiVLTextConfig
 from model.kimi_vl.rotary import rotate
 
 LATENT_NORM_EPS = 1e-6  # the published code leaves this norm at its class's default, unlike all others (spec §4.1)
+MOST_EXPANDED = 16 * 32_768  # keys held at once: 32,768 tokens for all heads; 0.7 GB with their values in bfloat16
+ALL_HEADS = slice(None)
 QUERY_BLOCK = 512  # queries a mask is built for, where one is needed
 
 
@@ -83,19 +85,34 @@ class LatentAttention(nn.Module):
         return self.rank * (self.nope + self.value) / saved if saved > 0 else float("inf")
 
     def attend_expanded(self, query: Tensor, latent: Tensor) -> Tensor:
-        """Keys and values made for every head; shapes as in :meth:`attend`. Returns (batch, T, heads, 128)."""
-        key, value = self.expand(latent)
+        """Keys and values made for every head; shapes as in :meth:`attend`. Returns (batch, T, heads, 128).
+
+        Of a long context for a few heads at a time: those of 131,072 tokens would take 2.7 GB in bfloat16.
+        """
+        vectors = latent.shape[0] * latent.shape[1] * self.heads
+        groups = -(-vectors // MOST_EXPANDED)
+        if groups <= 1:
+            return self._attend_heads(query, latent, ALL_HEADS)
+        size = max(1, self.heads // groups)
+        heads = [slice(start, start + size) for start in range(0, self.heads, size)]
+        return torch.cat([self._attend_heads(query[:, :, some], latent, some) for some in heads], dim=2)
+
+    def _attend_heads(self, query: Tensor, latent: Tensor, heads: slice) -> Tensor:
+        key, value = self.expand(latent, heads)
         # Fused kernels want values as wide as keys: without the zeros, the slow path holds all T * S scores at once.
         width = max(key.shape[-1], self.value)
-        query, key, value = (F.pad(part, (0, width - part.shape[-1])).transpose(1, 2) for part in (query, key, value))
+        query, key, value = (_widened(part, width).transpose(1, 2) for part in (query, key, value))
         mixed = causal_attention(query, key, value, self.scale)
         return mixed.transpose(1, 2)[..., : self.value]
 
-    def expand(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def expand(self, latent: Tensor, heads: slice = ALL_HEADS) -> tuple[Tensor, Tensor]:
         """(batch, S, 576) to keys (batch, S, heads, 192) and values (batch, S, heads, 128)."""
         content, position = latent.split([self.rank, self.rope], dim=-1)
-        expanded = self.kv_b_proj(content).unflatten(-1, (self.heads, -1))
-        key, value = expanded.split([self.nope, self.value], dim=-1)
+        if heads == ALL_HEADS:
+            expanded = self.kv_b_proj(content)
+        else:
+            expanded = F.linear(content, self._per_head()[heads].flatten(0, 1))
+        key, value = expanded.unflatten(-1, (-1, self.nope + self.value)).split([self.nope, self.value], dim=-1)
         shared = position.unsqueeze(-2).expand(*key.shape[:-1], self.rope)
         return torch.cat([key, shared], dim=-1), value
 
@@ -130,8 +147,15 @@ class LatentAttention(nn.Module):
 
     def _up_projections(self) -> tuple[Tensor, Tensor]:
         """kv_b_proj as (heads, 128, rank) for keys and the same for values: views, nothing is copied."""
-        per_head = self.kv_b_proj.weight.view(self.heads, self.nope + self.value, self.rank)
+        per_head = self._per_head()
         return per_head[:, : self.nope], per_head[:, self.nope :]
+
+    def _per_head(self) -> Tensor:
+        return self.kv_b_proj.weight.view(self.heads, self.nope + self.value, self.rank)
+
+
+def _widened(vectors: Tensor, width: int) -> Tensor:
+    return vectors if vectors.shape[-1] == width else F.pad(vectors, (0, width - vectors.shape[-1]))
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:

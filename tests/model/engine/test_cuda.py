@@ -90,12 +90,12 @@ def complete(model: KimiVLForConditionalGeneration, asked: list[Request]) -> lis
 def test_the_kernel_is_attention(heads: int, rank: int, rope: int, dtype: torch.dtype, most: float) -> None:
     from model.engine.paged_kernel import attend_pages, splits_for
 
-    lengths = [1, 15, 64, 65, 511, 512, 513, 4000, 20_000]
-    latents = torch.randn(400, 64, rank + rope, device="cuda").to(dtype)
+    lengths = [1, 15, 64, 65, 511, 512, 513, 4000, 20_000, 32_768, 32_769, 70_000]
+    latents = torch.randn(1200, 64, rank + rope, device="cuda").to(dtype)
     query = torch.randn(len(lengths), heads, rank + rope, device="cuda").to(dtype)
-    tables = torch.stack([torch.randperm(400)[:320] for _ in lengths]).int().cuda()
+    tables = torch.stack([torch.randperm(1200)[:1100] for _ in lengths]).int().cuda()
     held = torch.tensor(lengths, dtype=torch.int32, device="cuda")
-    seen = attend_pages(query, latents, tables, held, splits_for(20_000), rank, 0.072)
+    seen = attend_pages(query, latents, tables, held, splits_for(70_000), rank, 0.072)
     assert bool(seen.isfinite().all())
     for row, length in enumerate(lengths):
         context = latents[tables[row].long()].flatten(0, 1)[:length].double()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -136,15 +138,25 @@ def test_beams_reorder_the_cache() -> None:
 
 
 @settings(max_examples=25)
-@given(seed=st.integers(0, 2**16), batch=st.integers(1, 3), tokens=st.integers(1, 40), new=st.integers(1, 40))
-def test_absorbed_attention_is_expanded_attention(seed: int, batch: int, tokens: int, new: int) -> None:
+@given(
+    seed=st.integers(0, 2**16),
+    batch=st.integers(1, 3),
+    tokens=st.integers(1, 40),
+    new=st.integers(1, 40),
+    most_expanded=st.sampled_from([1, 100, 10_000]),
+)
+def test_absorbed_attention_is_expanded_attention(
+    seed: int, batch: int, tokens: int, new: int, most_expanded: int
+) -> None:
+    """Whether all heads are expanded at once, or a few at a time."""
     new = min(new, tokens)
     attention: LatentAttention = make(TinySizes(), seed).language_model.model.layers[0].self_attn
     generator = torch.Generator().manual_seed(seed)
     query = torch.randn(batch, new, 4, 40, generator=generator)
     latent = torch.randn(batch, tokens, 48, generator=generator)
     with torch.no_grad():
-        expanded = attention.attend_expanded(query, latent)
+        with patch("model.kimi_vl.attention.MOST_EXPANDED", most_expanded):
+            expanded = attention.attend_expanded(query, latent)
         absorbed = attention.attend_absorbed(query, latent, causal_mask(new, tokens, query.device))
     torch.testing.assert_close(absorbed, expanded, atol=1e-5, rtol=1e-4)
 
