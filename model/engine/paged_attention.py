@@ -1,13 +1,11 @@
 """Attention of one engine step over the paged cache: new latents go to their pages, each piece sees its own sequence.
 
 Prompts take their pages together and attend as one sequence does. Sequences that write one token each are attended
-together: on the CPU in rectangles of contexts of about one length, on CUDA by a kernel that reads the pages in place.
+together on CUDA, by a kernel that reads the pages in place, and one after the other on the CPU.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +16,6 @@ from torch import Tensor
 from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
 from model.engine.schedule import Piece
 from model.kimi_vl.attention import LatentAttention
-
-_MOST_RAGGED = 2  # times the shortest context, beyond which a longer one is not attended in the same call
 
 
 class Writers(Protocol):
@@ -39,7 +35,7 @@ class PagedAttention:
         slots: list[NDArray[np.int64]] = []
         writers: list[tuple[int, Piece]] = []
         self._beginning: list[tuple[slice, int]] = []
-        self._readers: list[tuple[slice, Tensor, int]] = []
+        self._readers: list[tuple[slice, _Context]] = []
         row = 0
         for piece in pieces:
             slots.append(slots_of(piece))
@@ -48,11 +44,9 @@ class PagedAttention:
             elif piece.start == 0:
                 self._begin(slice(row, row + piece.end))
             else:
-                table = torch.from_numpy(piece.sequence.pages[: pages_for(piece.end)]).to(device)
-                self._readers.append((slice(row, row + len(slots[-1])), table, piece.end))
+                self._readers.append((slice(row, row + len(slots[-1])), _Context(piece, device)))
             row += len(slots[-1])
         self._slots = torch.from_numpy(np.concatenate(slots)).to(device)
-        writers.sort(key=lambda writer: writer[1].end)
         self._writing = torch.tensor([row for row, _ in writers], device=device)
         self._writers = _writers([piece for _, piece in writers], device) if writers else None
 
@@ -73,9 +67,8 @@ class PagedAttention:
         for rows, count in self._beginning:
             asked, seen = (part[rows].unflatten(0, (count, -1)) for part in (query, latent))
             out[rows] = attention.attend(asked, seen).flatten(0, 1)
-        for rows, table, length in self._readers:
-            context = held[table].flatten(0, 1)[:length]
-            out[rows] = attention.attend(query[rows][None], context[None])[0]
+        for rows, context in self._readers:
+            out[rows] = attention.attend(query[rows][None], context.of(held)[None])[0]
         return out
 
 
@@ -86,13 +79,12 @@ def slots_of(piece: Piece) -> NDArray[np.int64]:
 
 
 def _writers(pieces: list[Piece], device: torch.device) -> Writers:
-    """``pieces`` from the shortest to the longest."""
     if device.type != "cuda":
-        return _Rectangles(pieces, device)
+        return _OneByOne(pieces, device)
     from model.engine.paged_kernel import splits_for
 
     tables, lengths = _tables(pieces)
-    return InPlace(tables.to(device), lengths.to(device), splits_for(pieces[-1].end))
+    return InPlace(tables.to(device), lengths.to(device), splits_for(max(piece.end for piece in pieces)))
 
 
 class InPlace:
@@ -109,41 +101,36 @@ class InPlace:
         return attention.release(seen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rectangle:
-    """Contexts of about one length; the pages that fill it up are masked."""
-
-    rows: slice
-    tables: Tensor  # (sequences, pages)
-    visible: Tensor  # (sequences, 1, tokens)
-
-
-class _Rectangles:
-    """On the CPU: pages are gathered, contexts that differ by a factor of two at most in one product."""
+class _OneByOne:
+    """On the CPU: a context of some thousand tokens stays in the cache of one core while it is looked at twice."""
 
     def __init__(self, pieces: list[Piece], device: torch.device) -> None:
-        groups: list[list[Piece]] = []
-        for piece in pieces:
-            if groups and piece.end <= _MOST_RAGGED * max(groups[-1][0].end, PAGE_TOKENS):
-                groups[-1].append(piece)
-            else:
-                groups.append([piece])
-        ends = [0, *accumulate(len(group) for group in groups)]
-        self._rectangles = [_rectangle(group, slice(*ends[n : n + 2]), device) for n, group in enumerate(groups)]
+        self._contexts = [_Context(piece, device) for piece in pieces]
 
     def attend(self, attention: LatentAttention, query: Tensor, held: Tensor) -> Tensor:
         carried = attention.absorb(query)
         seen = [
-            attention.mix(carried[one.rows, None], held[one.tables].flatten(1, 2), one.visible)
-            for one in self._rectangles
+            attention.mix(one[None, None], context.of(held)[None], None)
+            for one, context in zip(carried, self._contexts, strict=True)
         ]
         return attention.release(torch.cat(seen)[:, 0])
 
 
-def _rectangle(pieces: list[Piece], rows: slice, device: torch.device) -> _Rectangle:
-    tables, lengths = _tables(pieces)
-    visible = torch.arange(tables.shape[1] * PAGE_TOKENS) < lengths[:, None]
-    return _Rectangle(rows, tables.to(device), visible[:, None].to(device))
+class _Context:
+    """What a piece may see: a view of a layer's pages where they follow each other, a copy where they do not."""
+
+    def __init__(self, piece: Piece, device: torch.device) -> None:
+        pages = piece.sequence.pages[: pages_for(piece.end)]
+        self._length = piece.end
+        self._first = int(pages[0]) if (np.diff(pages) == 1).all() else None
+        self._table = torch.from_numpy(pages).to(device)
+
+    def of(self, held: Tensor) -> Tensor:
+        """(tokens, width)"""
+        if self._first is not None:
+            start = self._first * PAGE_TOKENS
+            return held.view(-1, held.shape[-1])[start : start + self._length]
+        return held[self._table].flatten(0, 1)[: self._length]
 
 
 def _tables(pieces: list[Piece]) -> tuple[Tensor, Tensor]:

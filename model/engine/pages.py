@@ -7,9 +7,10 @@ nobody holds it. Prefixes hold pages of their own accord and give them up, least
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 PAGE_TOKENS = 64
@@ -25,8 +26,7 @@ class PagePool:
     def __init__(self, layers: int, pages: int, width: int, dtype: torch.dtype, device: torch.device) -> None:
         self.latents = torch.zeros(layers, pages + 1, PAGE_TOKENS, width, dtype=dtype, device=device)
         self.spare = pages
-        self._free = list(range(pages - 1, -1, -1))
-        self._holders = [0] * pages
+        self._holders = np.zeros(pages, dtype=np.int64)
 
     @property
     def size(self) -> int:
@@ -34,24 +34,22 @@ class PagePool:
 
     @property
     def free(self) -> int:
-        return len(self._free)
+        return int((self._holders == 0).sum())
 
     def take(self, count: int) -> list[int]:
-        """New pages, each held once. The caller has seen to it that there are as many."""
-        taken = [self._free.pop() for _ in range(count)]
-        for page in taken:
-            self._holders[page] = 1
-        return taken
+        """New pages, each held once, in a row where there is room. The caller has seen to it that there are as many."""
+        free = (self._holders == 0).nonzero()[0]
+        runs = (free[count - 1 :] - free[: len(free) - count + 1] == count - 1).nonzero()[0]
+        start = int(runs[0]) if len(runs) else 0
+        taken = free[start : start + count]
+        self._holders[taken] = 1
+        return [int(page) for page in taken]
 
-    def hold(self, pages: Iterable[int]) -> None:
-        for page in pages:
-            self._holders[page] += 1
+    def hold(self, pages: Sequence[int]) -> None:
+        self._holders[np.array(pages, dtype=np.int64)] += 1
 
-    def release(self, pages: Iterable[int]) -> None:
-        for page in pages:
-            self._holders[page] -= 1
-            if self._holders[page] == 0:
-                self._free.append(page)
+    def release(self, pages: Sequence[int]) -> None:
+        self._holders[np.array(pages, dtype=np.int64)] -= 1
 
     def copy(self, source: int, target: int) -> None:
         self.latents[:, target] = self.latents[:, source]

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.kimi_vl.experts import Experts
+from model.kimi_vl.host_memory import keep_freed_memory, use_large_pages
 
 LEAST_BYTES = 64 << 20  # below, weights stay in the processor's cache, and arranging them costs nothing
 MOST_BYTES = 8 << 30
@@ -35,12 +36,26 @@ def can_pack(module: nn.Module) -> bool:
 
 def packed(module: nn.Module) -> nn.Module:
     """The same module over the same parameters, with packed copies where it multiplies by them; for inference."""
+    multipliers: list[_Multiplier] = []
+    clone = _packed(module, multipliers)
+    for multiplier in multipliers:  # once all are there: a large page may reach over to the next one
+        multiplier.use_large_pages()
+    keep_freed_memory()
+    return clone
+
+
+def _packed(module: nn.Module, multipliers: list[_Multiplier]) -> nn.Module:
+    """``multipliers`` receives what the clone multiplies by."""
     if isinstance(module, nn.Linear) and module.bias is None:
-        return PackedLinear(module.weight)
+        linear = PackedLinear(module.weight)
+        multipliers.append(linear.multiply)
+        return linear
     if isinstance(module, Experts):
-        return PackedExperts(module)
+        experts = PackedExperts(module)
+        multipliers += [*experts.gate_up, *experts.down]
+        return experts
     clone = copy.copy(module)
-    clone._modules = {name: child and packed(child) for name, child in module._modules.items()}
+    clone._modules = {name: child and _packed(child, multipliers) for name, child in module._modules.items()}
     return clone
 
 
@@ -48,10 +63,10 @@ class PackedLinear(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.weight = weight
-        self._multiply = _Multiplier(weight)
+        self.multiply = _Multiplier(weight)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self._multiply(hidden)
+        return self.multiply(hidden)
 
 
 class PackedExperts(nn.Module):
@@ -59,19 +74,19 @@ class PackedExperts(nn.Module):
 
     def __init__(self, experts: Experts) -> None:
         super().__init__()
-        self._gate_up = [_Multiplier(weight) for weight in experts.gate_up_proj]
-        self._down = [_Multiplier(weight) for weight in experts.down_proj]
+        self.gate_up = [_Multiplier(weight) for weight in experts.gate_up_proj]
+        self.down = [_Multiplier(weight) for weight in experts.down_proj]
 
     def forward(self, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
         tokens, picks = chosen.shape
         order = chosen.flatten().argsort(stable=True)
-        ends = [0, *chosen.flatten().bincount(minlength=len(self._down)).cumsum(0).tolist()]
+        ends = [0, *chosen.flatten().bincount(minlength=len(self.down)).cumsum(0).tolist()]
         rows = hidden[order // picks]
         by_expert = hidden.new_empty(len(rows), hidden.shape[-1])
         for expert, (start, end) in enumerate(pairwise(ends)):
             if end > start:
-                gate, up = self._gate_up[expert](rows[start:end]).chunk(2, dim=-1)
-                by_expert[start:end] = self._down[expert](F.silu(gate) * up)
+                gate, up = self.gate_up[expert](rows[start:end]).chunk(2, dim=-1)
+                by_expert[start:end] = self.down[expert](F.silu(gate) * up)
         by_token = by_expert[order.argsort()].view(tokens, picks, -1)
         return torch.einsum("tpw,tp->tw", by_token, weights)
 
@@ -82,6 +97,10 @@ class _Multiplier:
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.detach()
         self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
+
+    def use_large_pages(self) -> None:
+        use_large_pages(self._weight.data_ptr(), self._weight.nbytes)
+        use_large_pages(torch.ops.mkldnn.data_ptr(self._packed), torch.ops.mkldnn._nbytes(self._packed))
 
     def __call__(self, rows: Tensor) -> Tensor:
         if len(rows) <= _FEW_ROWS:
