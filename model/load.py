@@ -59,11 +59,6 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
             f"--model {choice.name}: there is no such model; choose one of {', '.join(MODELS)}, or give a Kimi-VL "
             "checkpoint (./directory, s3://bucket/checkpoint, or owner/name@revision on the hub)"
         )
-    if choice.engine == "vllm" and "://" in choice.name:
-        raise UnknownModelError(
-            f"--model {choice.name}: vLLM reads checkpoints from directories; copy it to the nodes, or take --engine "
-            "torch"
-        )
     from model.kimi.description import CheckpointNotFoundError, describe_kimi
 
     try:

@@ -53,7 +53,7 @@ def describe_kimi(name: str) -> ReplicaDescription:
     """Raises :class:`CheckpointNotFoundError`."""
     location, revision = resolve(name, weights=False)
     if revision is None:
-        revision, weight_bytes = _fingerprint(location)
+        revision, weight_bytes = fingerprint(location)
     else:
         weight_bytes = _total_bytes(*fsspec.url_to_fs(location))
     behaviour = behaviour_of(name)
@@ -84,7 +84,7 @@ def describe_kimi(name: str) -> ReplicaDescription:
 
 
 def describe_nano() -> ReplicaDescription:
-    revision, _ = _fingerprint(str(NANO_FOLDER))
+    revision, _ = fingerprint(str(NANO_FOLDER))
     settings = {"cutter": NANO_CUTTER, "prompts": f"{NANO_READ} {NANO_COUNT} {NANO_PRESENCE}"}
     tasks: tuple[Task, ...] = ("read", "summarize", "answer")
     of_tasks = dict.fromkeys(tasks, settings)
@@ -119,10 +119,11 @@ def resolve(name: str, *, weights: bool) -> tuple[str, str | None]:
     return folder, Path(folder).name  # snapshots lie under their commit, also where a branch was named
 
 
-def _fingerprint(location: str) -> tuple[str, int]:
+def fingerprint(location: str) -> tuple[str, int]:
     """(hash of the settings and of samples of all weights, bytes of weights).
 
     Weights that were trained further have the same names, shapes and sizes: only their content tells them apart.
+    Raises :class:`CheckpointNotFoundError`.
     """
     filesystem, root = fsspec.url_to_fs(location)
     digest = hashlib.sha256()

@@ -14,6 +14,7 @@ from model.kimi.asking import Asker, Limits
 from model.kimi.conversation import Conversation
 from model.kimi.description import Behaviour, behaviour_of, resolve
 from model.kimi.films import FilmUnderstander
+from model.kimi.local_copy import local_copy
 from model.kimi.reading import Reader
 from model.kimi.understanding import Understander
 from model.kimi_vl import KimiVLProcessor
@@ -44,7 +45,7 @@ def make_engine(location: str, name: EngineName) -> tuple[Engine, int]:
     if name == "vllm":
         from model.engine.vllm_engine import VllmEngine
 
-        vllm = VllmEngine(location)
+        vllm = VllmEngine(str(local_copy(location)))
         return vllm, vllm.context_tokens
     from model.engine.torch_engine import EngineSettings, TorchEngine
     from model.kimi_vl import checkpoint
