@@ -63,7 +63,9 @@ def describe_replica(choice: ModelChoice) -> ReplicaDescription:
 
     try:
         return describe_kimi(choice.name)
-    except (CheckpointNotFoundError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, CheckpointNotFoundError | OSError) and not _of_a_client(error):
+            raise
         raise UnknownModelError(f"--model {choice.name}: {error}") from error
 
 
@@ -94,6 +96,10 @@ def _may_pass(error: BaseException) -> bool:
     """Whether another try may succeed: storage and network failed, not the checkpoint."""
     if isinstance(error, OSError):
         return not isinstance(error, _HOPELESS)
+    return _of_a_client(error)
+
+
+def _of_a_client(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in _CLIENTS
 
 

@@ -103,7 +103,7 @@ class _Multiplier:
         use_large_pages(torch.ops.mkldnn.data_ptr(self._packed), torch.ops.mkldnn._nbytes(self._packed))
 
     def __call__(self, rows: Tensor) -> Tensor:
-        if len(rows) <= _FEW_ROWS:
+        if rows.numel() <= _FEW_ROWS * rows.shape[-1]:
             return F.linear(rows, self._weight)
         product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], "")
         return product

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from model import load
 from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
-from model.load import LOAD_TRIES, ModelChoice, ModelLoadError, load_replica
+from model.load import LOAD_TRIES, ModelChoice, ModelLoadError, UnknownModelError, load_replica
 
 
 class Stumbling:
@@ -24,6 +25,20 @@ class Stumbling:
         if self.errors:
             raise self.errors.pop(0)
         return "a replica"
+
+
+@pytest.mark.parametrize(
+    "error", [NoCredentialsError(), aiohttp.ClientPayloadError("cut off"), PermissionError("denied")]
+)
+def test_a_store_that_does_not_let_look_at_a_checkpoint_is_told(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr("model.kimi.description.describe_kimi", refuse)
+    with pytest.raises(UnknownModelError, match=f"--model s3://models/kimi: {error}"):
+        load.describe_replica(CHOICE)
 
 
 @pytest.fixture(autouse=True)

@@ -321,11 +321,6 @@ def test_a_directory_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
         describe_replica(ModelChoice(f"{tmp_path}/"))
 
 
-def test_vllm_takes_no_url() -> None:
-    with pytest.raises(UnknownModelError, match="take --engine torch"):
-        describe_replica(ModelChoice("s3://bucket/kimi", "vllm"))
-
-
 def test_a_url_is_taken_as_it_is() -> None:
     assert resolve("s3://bucket/kimi", weights=True) == ("s3://bucket/kimi", None)
 
