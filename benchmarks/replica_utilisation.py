@@ -1,6 +1,6 @@
 """How busy replicas are: our read stage on local Ray nodes, before devices that are simulated as H100s.
 
-    python benchmarks/replica_utilisation.py [--replicas 1,8,64] [--generations 4]
+    python benchmarks/replica_utilisation.py [--replicas 1,8,64] [--generations 6]
 
 No GPU is needed: each replica's engine is the scripted one, and sleeps for as long as docs/capacity.md has an H100
 work. All else is real: Ray Data, read actors, PDFs rendered in decode children, the reader, the commit. Eighteen
@@ -65,8 +65,8 @@ once, greedy, one try. Cutting a full-size picture into patches took this host {
 where it is done. Real: Ray Data on local nodes of {node_cpus} CPUs, one read actor a replica, blocks of {unit}-page
 units as a run makes them, drawn PDFs rendered in decode children, our reader, the commit. For memory pages are
 rendered at {dpi} dpi, and texts are too short to have their language identified; at {full_dpi} dpi decoding takes this
-host {decode:.0f} ms of CPU a page. The simulation's
-seconds are stretched by {stretch} replicas, so that {cores} cores are not what is measured.
+host {decode:.0f} ms of CPU a page. The simulation's seconds are stretched by {stretch} replicas, so that {cores} cores
+are not what is measured.
 busy: share of wall time in which a replica's device worked, from its first full set of pages (warm-up) until the first
 replica has fewer pages left than it takes at once. speed: tokens written in that time, as a share of what the device
 alone would write. whole_run_busy: from each replica's first step to the end of the last one.

@@ -35,7 +35,10 @@ def can_pack(module: nn.Module) -> bool:
 
 
 def packed(module: nn.Module) -> nn.Module:
-    """The same module over the same parameters, with packed copies where it multiplies by them; for inference."""
+    """The same module over the same parameters, with packed copies where it multiplies by them; for inference.
+
+    Weights and copies move to large memory pages, and the process keeps what it frees (``host_memory.py``).
+    """
     multipliers: list[_Multiplier] = []
     clone = _packed(module, multipliers)
     for multiplier in multipliers:  # once all are there: a large page may reach over to the next one
