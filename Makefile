@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+WORKERS ?= 2
 INPUT  ?= demo/archive
-OUTPUT ?= demo/output
+# An archive of your own is read into an output of its own.
+OUTPUT ?= $(if $(filter demo/archive,$(INPUT)),demo/output,demo/output-$(shell basename "$(INPUT)"))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-kimi test lint bench fuzz soak clean
+.PHONY: help venv demo demo-kimi test test-slow lint bench fuzz soak clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -19,33 +21,36 @@ $(BIN)/.ready: pyproject.toml
 
 venv: $(BIN)/.ready  ## Make the virtual environment
 
-demo: $(BIN)/.ready  ## Read the demo archive and film, or your own: make demo INPUT=/some/folder
+demo: $(BIN)/.ready  ## Read the demo archive and video, or your own: make demo INPUT=/some/folder
 ifeq ($(INPUT),demo/archive)
 	$(BIN)/python examples/make_archive.py demo/archive > /dev/null
-	$(BIN)/python examples/make_film.py demo/archive > /dev/null
-	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) \
+	$(BIN)/python examples/make_video.py demo/archive > /dev/null
+	$(BIN)/folioscope read demo/archive --output '$(OUTPUT)' \
 	    --questions examples/questions.yaml --password-file demo/passwords.txt --max-failures 7
-	$(BIN)/python jobs/index_videos.py --input $(INPUT) --output $(OUTPUT) --questions examples/questions.yaml
 else
-	$(BIN)/python jobs/extract_docs.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
-	$(BIN)/python jobs/index_videos.py --input $(INPUT) --output $(OUTPUT) --max-failures 1000000
+	$(BIN)/folioscope read '$(INPUT)' --output '$(OUTPUT)' --max-failures 1000000
 endif
-	@$(BIN)/python examples/show_tables.py $(OUTPUT)
-	@$(BIN)/python jobs/report.py $(OUTPUT)
+	@$(BIN)/python examples/show_tables.py '$(OUTPUT)'
+	@$(BIN)/folioscope report '$(OUTPUT)' $(if $(filter demo/archive,$(INPUT)),--password-file demo/passwords.txt)
 
 demo-kimi: $(BIN)/.ready  ## Read a small archive with a Kimi-VL replica on the CPU (the nano model that lies here)
 	$(BIN)/python examples/make_printed.py demo/printed > /dev/null
-	$(BIN)/python jobs/extract_docs.py --input demo/printed --output demo/output-kimi --model nano --replicas 1 \
+	$(BIN)/folioscope read demo/printed --output demo/output-kimi --model nano --route model --replicas 1 \
 	    --questions examples/printed_questions.yaml
 	@$(BIN)/python examples/show_tables.py demo/output-kimi
-	@$(BIN)/python jobs/report.py demo/output-kimi
+	@$(BIN)/folioscope report demo/output-kimi
 
-test: lint  ## Lint, types and tests
-	$(BIN)/python -m pytest
+test: lint  ## Lint, types and tests, in WORKERS=2 processes
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-slow: $(BIN)/.ready  ## The tests that take long, which test leaves out
+	$(BIN)/python -m pytest -m slow
 
 lint: $(BIN)/.ready  ## Lint and types alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@mkdir -p build/types/folioscope && ln -sfn $(CURDIR)/folioscope/*.py build/types/folioscope/
+	@for part in jobs model pipeline schemas; do ln -sfn $(CURDIR)/$$part build/types/folioscope/$$part; done
 	$(BIN)/mypy
 
 bench: $(BIN)/.ready  ## Measure the document pipeline (about 20 minutes)

@@ -1,4 +1,4 @@
-"""Full-size arithmetic for one 80 GB GPU, from Kimi-VL's configuration alone; writes docs/capacity.md.
+"""Full-size arithmetic from Kimi-VL's configuration: one 80 GB GPU, and which card holds what; writes docs/capacity.md.
 
     python -m benchmarks.capacity [--check]
 
@@ -11,16 +11,19 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 
-from model.kimi_vl import KimiVLConfig
-from model.kimi_vl.checkpoint import expected_shapes
-from model.kimi_vl.image_processing import plan_patches
+from folioscope.model.kimi_vl import KimiVLConfig
+from folioscope.model.kimi_vl.checkpoint import expected_shapes
+from folioscope.model.kimi_vl.image_processing import plan_patches
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "capacity.md"
 BYTES = 2  # bfloat16
 PROMPT_TOKENS = 60  # layout and task
+MOST_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,21 @@ class Load:
 GPU, GIVEN, CONFIG = Gpu(), Assumptions(), KimiVLConfig()
 
 
+# CPU seconds a page on one core of the machine that the benchmarks ran on.
+PREPARE_S = 0.05  # rendering at 144 dpi and cutting into patches
+LAYER_S = 0.014
+OCR_S = {"Tesseract installed": 1.6, "RapidOCR alone": 2.5}
+FIND_LINES_S = 0.4  # of a page of which only the lines are found
+REFERENCE_SHARE = 0.1
+
+
+@cache
+def shapes() -> dict[str, tuple[int, ...]]:
+    return expected_shapes(KimiVLForConditionalGeneration, CONFIG)
+
+
 def parameters() -> int:
-    return sum(prod(shape) for shape in expected_shapes(CONFIG).values())
+    return sum(prod(shape) for shape in shapes().values())
 
 
 def cache_bytes_per_token() -> int:
@@ -77,7 +93,7 @@ def active_parameters() -> int:
         * text.hidden_size
         * text.moe_intermediate_size
     )
-    language = sum(prod(s) for n, s in expected_shapes(CONFIG).items() if n.startswith("language_model"))
+    language = sum(prod(s) for n, s in shapes().items() if n.startswith("language_model"))
     return int(language - idle - text.vocab_size * text.hidden_size)
 
 
@@ -86,9 +102,9 @@ def page_load(limit: int) -> Load:
     plan = plan_patches(width, height, limit)
     patches = plan.rows * plan.columns
     vision = CONFIG.vision_config
-    shapes = expected_shapes(CONFIG).items()
-    weights = sum(prod(s) for n, s in shapes if n.startswith("vision_tower.encoder.blocks"))
-    projector = sum(prod(s) for n, s in shapes if n.startswith("multi_modal_projector.linear"))
+    named = shapes().items()
+    weights = sum(prod(s) for n, s in named if n.startswith("vision_tower.encoder.blocks"))
+    projector = sum(prod(s) for n, s in named if n.startswith("multi_modal_projector.linear"))
     attention = vision.num_hidden_layers * 4 * patches**2 * vision.hidden_size
     text = CONFIG.text_config
     tokens = plan.tokens + PROMPT_TOKENS
@@ -117,7 +133,7 @@ def cache_room() -> float:
 
 def language_bytes() -> int:
     """Weights that a step of decoding reads."""
-    return sum(prod(s) * BYTES for n, s in expected_shapes(CONFIG).items() if n.startswith("language_model"))
+    return sum(prod(s) * BYTES for n, s in shapes().items() if n.startswith("language_model"))
 
 
 def pages_per_second(limit: int, sequences: int) -> dict[str, float]:
@@ -129,6 +145,70 @@ def pages_per_second(limit: int, sequences: int) -> dict[str, float]:
     step = step_bytes / (GPU.bandwidth * GIVEN.bandwidth_share)
     decode = GIVEN.output_tokens * step / sequences
     return {"compute_s": compute, "decode_s": decode, "pages_per_s": 1 / (compute + decode)}
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the weights. ``body`` is bytes a parameter of the decoder's matrices, with their scales."""
+
+    name: str
+    body: float
+
+    def weight_bytes(self) -> float:
+        """Embeddings, head, norms, routers and the vision tower stay in bfloat16, as published recipes leave them."""
+        whole = parameters()
+        body = sum(
+            prod(shape)
+            for name, shape in shapes().items()
+            if name.startswith("language_model.model.layers") and len(shape) == 2 and "mlp.gate.weight" not in name
+        )
+        return (whole - body) * BYTES + body * self.body
+
+
+FORMS = (Form("bfloat16", 2.0), Form("FP8", 1.0), Form("4-bit (AWQ, GPTQ)", 0.5 + 2.5 / 128))
+CARDS = (  # as their makers name them; GB
+    ("RTX 4090, L4, A10", 24),
+    ("A100 40 GB", 40),
+    ("L40S, RTX 6000 Ada, A6000", 48),
+    ("A100, H100", 80),
+    ("H200", 141),
+)
+LEAST_CONTEXT = 8_192  # tokens: less is no use
+
+
+def card_table() -> list[str]:
+    """Which card holds which form, with what context and how many pages in flight."""
+    page = page_load(4096).image_tokens + PROMPT_TOKENS + GIVEN.output_tokens
+    whole = CONFIG.text_config.max_position_embeddings
+    lines = [
+        "| card | GB | weights | for the cache, GB | longest context | pages in flight |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, size in CARDS:
+        for form in FORMS:
+            room = size * 1e9 * GIVEN.usable_memory - form.weight_bytes() - activations()
+            tokens = int(room // cache_bytes_per_token())
+            if tokens < LEAST_CONTEXT:
+                held = "does not fit | – | –"
+            else:
+                held = f"{room / 1e9:.1f} | {min(whole, tokens):,} | {min(MOST_AT_ONCE, tokens // page):,}"
+            lines.append(f"| {name} | {size} | {form.name}, {form.weight_bytes() / 1e9:.1f} GB | {held} |")
+    return lines
+
+
+def cpu_table(pages_per_s: float) -> list[str]:
+    """Cores that rendering pages, and reading them a second time, take beside one GPU."""
+    in_part = REFERENCE_SHARE * OCR_S["Tesseract installed"] + (1 - REFERENCE_SHARE) * FIND_LINES_S
+    second = {
+        "any, `--reference none`": 0.0,
+        "usable text layer, `auto` or `layer`": LAYER_S,
+        **{f"scans, {engine}": seconds for engine, seconds in OCR_S.items()},
+        f"scans, `--reference-share {REFERENCE_SHARE}`, Tesseract installed": in_part,
+    }
+    return [
+        f"| {kind} | {PREPARE_S + seconds:.2f} | {pages_per_s * (PREPARE_S + seconds):.1f} |"
+        for kind, seconds in second.items()
+    ]
 
 
 def text() -> str:
@@ -154,8 +234,9 @@ def text() -> str:
         f"The cache takes {cache_bytes_per_token():,} bytes a token: {room / cache_bytes_per_token() / 1e6:.2f} "
         f"million tokens fit. A context of {whole:,} tokens takes {whole * cache_bytes_per_token() / 1e9:.2f} GB, so "
         f"**{int(room // (whole * cache_bytes_per_token()))} documents of full length are in flight at once**, or "
-        f"{int(room // (2000 * cache_bytes_per_token())):,} pages being read (2,000 tokens each). Our engine takes a "
-        f"page in with room for all that it may write, {GIVEN.most_tokens:,} tokens: {admitted:,} at once.",
+        f"{int(room // (2000 * cache_bytes_per_token())):,} pages being read (2,000 tokens each). Our engine "
+        f"takes pages in by what they are expected to write; before it has seen any, with room for all that they may, "
+        f"{GIVEN.most_tokens:,} tokens: {admitted:,} at once.",
         "",
         "## A page",
         "",
@@ -187,6 +268,27 @@ def text() -> str:
         f"At 64 sequences and 4,096 patches a page costs {few['compute_s'] * 1e3:.0f} ms of computing and "
         f"{few['decode_s'] * 1e3:.0f} ms of decoding: every step of decoding reads all experts once, whatever the "
         "batch, so the batch is what counts.",
+        "",
+        "## Which card holds what",
+        "",
+        "Weights as vLLM loads them; a page in flight takes its image, the prompt and what it writes on average. Our "
+        "own engine takes bfloat16 alone, on compute capability 9.0 or 10.0; other forms and cards are vLLM's, or a "
+        f"server's. At most {MOST_AT_ONCE} pages are in flight: more bring little.",
+        "",
+        *card_table(),
+        "",
+        "Not run here: any of these cards but an H200 in bfloat16, and any quantised checkpoint.",
+        "",
+        "## CPU cores beside each GPU",
+        "",
+        f"So that the GPU never waits, at the {few['pages_per_s']:.1f} pages/s of 64 sequences and 4,096 patches, if "
+        "all pages are of one kind. CPU seconds a page were measured on one core: rendering and cutting into patches "
+        "by `benchmarks/replica_utilisation.py`, a text layer's second reading by `benchmarks/grounding.py`, OCR on "
+        "five pages of a book and slides at 144 dpi.",
+        "",
+        "| pages, and who reads them a second time | CPU s a page | cores |",
+        "|---|---|---|",
+        *cpu_table(few["pages_per_s"]),
         "",
         "## Assumptions",
         "",

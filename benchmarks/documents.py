@@ -1,14 +1,21 @@
 """The document pipeline measured beside plain loops over the same libraries, on archives that it draws itself.
 
-    python benchmarks/documents.py [--quick] [--only overhead,scans,replan,memory]
+    python benchmarks/documents.py [--quick] [--only overhead,layouts,scans,…] [--pdfs FOLDER …]
+        [--bench OLMOCR_BENCH] [--peers-python PYTHON]
 
 overhead  Born-digital pages: CPU seconds of all processes of a run (driver, Ray, actors, decode children) beside a
           plain loop that extracts the same (text, boxes, gate, Markdown), as many loops at once as replicas. A run
           over fewer pages is taken off, start-up with it, so the share is of the cost of each further page. Both runs
           hold more documents than one identify block, so that they start the same processes. With fast, then with
           full layout.
+layouts   Pages a CPU second of automatic layout beside full layout, over the PDFs under --pdfs (drawn pages of prose,
+          one in ten with a table, without). Each page by both in turn in one process; start-up left out.
+readers   Pages a CPU second and tests of --bench passed: ours in each layout, OCR included, and pymupdf4llm, liteparse
+          and markitdown where --peers-python has them (``readers.py``). Nothing without --bench.
 scans     Scanned pages a second on all cores beside a plain loop over RapidOCR with its own settings, in the same run;
           start-up left out on both sides; both texts are compared with the originals' words.
+engines   Clean scans by the routed engines beside RapidOCR alone, as versions before read them: pages per CPU second of
+          each in turn in the same run, one core, and the words of both against the originals.
 replan    The same command again on a finished archive of 2,000 and 20,000 files (fake replica): files planned a second
           of wall time with start-up in it, and the driver's peak memory.
 memory    Peak memory of the driver and of the largest actor over PDFs of 250 and 2,000 pages (fake replica).
@@ -20,7 +27,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +39,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import plain_loops
-from benchmarks.measure import PROJECT, Measured, run_measured, run_parts
+from benchmarks.measure import PROJECT, Measured, options, run_measured, run_named
+from benchmarks.readers import compare
 
 REPLICAS = 2  # of the job by default
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -86,16 +96,41 @@ def overhead(scratch: Path, quick: bool) -> dict[str, Any]:
     return figures
 
 
+def layouts(scratch: Path, quick: bool, folders: Sequence[Path] = ()) -> dict[str, Any]:
+    if not folders:
+        folders = [scratch]
+        for number in range(3 if quick else 10):
+            draw_pdf(scratch / f"{number}.pdf", 9, 1000 * number)
+            with pymupdf.open(scratch / f"{number}.pdf") as document:
+                _draw_table(document.new_page())
+                document.saveIncr()
+    spent = _plain(["layouts", *map(str, folders)])
+    return {
+        "auto_vs_full_speedup": round(spent["full"] / spent["auto"], 2),
+        "auto_pages_per_cpu_s": round(spent["pages"] / spent["auto"], 2),
+        "full_pages_per_cpu_s": round(spent["pages"] / spent["full"], 2),
+        "fast_pages_per_cpu_s": round(spent["pages"] / spent["fast"], 2),
+        "layout_pages": spent["pages"],
+        "layout_pages_to_network": spent["network"],
+    }
+
+
+def _draw_table(page: pymupdf.Page) -> None:
+    for row in range(20):
+        for column in range(4):
+            page.insert_text((60 + 120 * column, 80 + 18 * row), f"{WORDS[(7 * row + column) % len(WORDS)]} {row}")
+
+
+def readers(_: Path, __: bool, bench: Path | None = None, python: str | None = None) -> dict[str, Any]:
+    return compare(bench, python) if bench else {}
+
+
 def scans(scratch: Path, quick: bool) -> dict[str, Any]:
     born, archive = scratch / "born.pdf", scratch / "scans"
     pages = 8 if quick else 16
     draw_pdf(born, pages, 5)
     archive.mkdir()
-    with pymupdf.open(born) as source, pymupdf.open() as scanned:
-        for page in source:
-            sheet = scanned.new_page(width=page.rect.width, height=page.rect.height)
-            sheet.insert_image(sheet.rect, pixmap=page.get_pixmap(dpi=144, colorspace=pymupdf.csGRAY))
-        scanned.save(archive / "scan.pdf", deflate=True)
+    _as_scan(born, archive / "scan.pdf")
     plain = _plain(["rapidocr", str(archive / "scan.pdf")])
     replicas = os.cpu_count() or 1
     extract(archive, scratch / "out-scans", "--pages-per-unit", "1", "--replicas", str(replicas))
@@ -108,6 +143,27 @@ def scans(scratch: Path, quick: bool) -> dict[str, Any]:
         "rapidocr_word_f1": round(plain_loops.word_f1(plain["texts"], born), 4),
         "scan_pages": pages,
     }
+
+
+def engines(scratch: Path, quick: bool) -> dict[str, Any]:
+    born, scan = scratch / "born.pdf", scratch / "scan.pdf"
+    draw_pdf(born, 4 if quick else 10, 5)
+    _as_scan(born, scan)
+    routed, alone = _plain(["routed", str(scan)]), _plain(["alone", str(scan)])
+    return {
+        "clean_scan_speedup": round(alone["cpu_seconds"] / routed["cpu_seconds"], 2),
+        "clean_scan_cpu_s": round(routed["cpu_seconds"], 2),
+        "clean_scan_word_f1": round(plain_loops.word_f1(routed["texts"], born), 4),
+        "clean_scan_word_f1_alone": round(plain_loops.word_f1(alone["texts"], born), 4),
+    }
+
+
+def _as_scan(born: Path, scan: Path) -> None:
+    with pymupdf.open(born) as source, pymupdf.open() as scanned:
+        for page in source:
+            sheet = scanned.new_page(width=page.rect.width, height=page.rect.height)
+            sheet.insert_image(sheet.rect, pixmap=page.get_pixmap(dpi=144, colorspace=pymupdf.csGRAY))
+        scanned.save(scan, deflate=True)
 
 
 def replan(scratch: Path, quick: bool) -> dict[str, Any]:
@@ -158,4 +214,14 @@ def _plain(arguments: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_parts(__doc__ or "", (overhead, scans, replan, memory))
+    by_name: dict[str, Callable[[Path, bool], dict[str, Any]]] = {
+        part.__name__: part for part in (overhead, layouts, readers, scans, engines, replan, memory)
+    }
+    parser = options(__doc__ or "", by_name)
+    parser.add_argument("--pdfs", type=Path, nargs="*", default=[], help="folders of PDFs of your own, for layouts")
+    parser.add_argument("--bench", type=Path, help="a folder of olmOCR-bench, for readers")
+    parser.add_argument("--peers-python", help="a Python that has other readers, for readers")
+    given = parser.parse_args()
+    by_name["readers"] = partial(readers, bench=given.bench, python=given.peers_python)
+    by_name["layouts"] = partial(layouts, folders=given.pdfs)
+    run_named(__doc__ or "", by_name, given)

@@ -27,12 +27,12 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES, answer_lines, asked_under_vllm
-from model.engine.interface import Picture, Request, Sampling, complete_in_order
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi_vl import KimiVLForConditionalGeneration
-from model.kimi_vl.checkpoint import load
-from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
-from pipeline.versions import versions
+from folioscope.model.engine.interface import Picture, Request, Sampling, complete_in_order
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.checkpoint import load
+from folioscope.model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
+from folioscope.pipeline.versions import versions
 
 BATCH = 8
 PAGES, QUESTIONS, PAGE_PATCHES = 40, 8, (16, 12)
@@ -138,7 +138,7 @@ def measure_prefix(model: KimiVLForConditionalGeneration) -> dict[str, Any]:
 
 def ask_vllm(checkpoint: Path, count: int) -> None:
     """Runs under vLLM's own interpreter: a round for each line on its standard input."""
-    from model.engine.vllm_engine import VllmEngine
+    from folioscope.model.engine.vllm_engine import VllmEngine
 
     engine = VllmEngine(str(checkpoint), context_tokens=4096, most_sequences=SEQUENCES)
     complete_in_order(engine, make_requests(4))  # so that nothing is compiled or allocated on the clock
@@ -195,7 +195,7 @@ def main() -> None:
     with ExitStack() as stack:
         checkpoint = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "model"
         write_tiny_checkpoint(checkpoint, SIZES, base_entries=BASE_ENTRIES)
-        model = load(checkpoint)
+        model = load(KimiVLForConditionalGeneration, checkpoint)
         engine = TorchEngine(model, EngineSettings(cache_tokens=SEQUENCES * 1024, most_sequences=SEQUENCES))
         complete_in_order(engine, make_requests(4))  # so that nothing is allocated on the clock
         peers: dict[str, Callable[[], tuple[Spent, list[list[int]]]]] = {

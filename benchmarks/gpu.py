@@ -26,15 +26,15 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import capacity
-from model.engine.interface import Picture, Request, Sampling, run_all
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi.replica import CACHE_SHARE
-from model.kimi_vl import KimiVLConfig, KimiVLForConditionalGeneration
-from model.kimi_vl.image_processing import plan_patches
-from model.kimi_vl.tiny_checkpoint import random_model
-from pipeline.versions import versions
+from folioscope.model.engine.interface import Picture, Request, Sampling, run_all
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl import KimiVLConfig, KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.image_processing import plan_patches
+from folioscope.model.kimi_vl.tiny_checkpoint import random_model
+from folioscope.pipeline.versions import versions
 
 ORDINARY_IDS = 150_000
+CACHE_SHARE = 0.85  # of the memory that is free beside the model
 NEW_TOKENS = (350, 1050)
 CARD_BYTES = 79.1e9  # what a program gets of an H100's 80 GB
 METHOD = """\

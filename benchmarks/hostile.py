@@ -4,8 +4,8 @@
 
 Draws the demo archive, damages its files at random places (the same ones for the same seed), and puts a whole
 document, the neighbour, beside every ten of them. Then the job runs over the folder with the fake replica. All
-neighbours must be read to the last page, the books must balance, and every damaged file must be in the tables. With
-``--input`` a folder of your own takes the place of the damaged files, and there are no neighbours.
+neighbours must be read to the last page, the accounting must balance, and every damaged file must be in the tables.
+With ``--input`` a folder of your own takes the place of the damaged files, and there are no neighbours.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def run_job(inputs: Path, output: Path, passwords: Path, replicas: int) -> float
     begun = time.perf_counter()
     done = subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise SystemExit(f"the job ended with {done.returncode}; 0 was expected: balanced books and no crash")
+        raise SystemExit(f"the job ended with {done.returncode}; 0 was expected: balanced accounting and no crash")
     return time.perf_counter() - begun
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model.kimi_vl.tiny_checkpoint import TinySizes
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes
 
 PROJECT = Path(__file__).resolve().parents[1]
 # 146M parameters; the attention has the published head sizes.

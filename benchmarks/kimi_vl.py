@@ -26,12 +26,12 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kimi_peers import BASE_ENTRIES, ORDINARY_IDS, SIZES
-from model.kimi_vl.cache import LatentCache
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_checkpoint import random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
-from pipeline.versions import versions
+from folioscope.model.kimi_vl.cache import LatentCache
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_checkpoint import random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.pipeline.versions import versions
 
 PROMPTS = (512, 2048)
 CONTEXTS = (512, 8192)

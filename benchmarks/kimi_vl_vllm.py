@@ -25,9 +25,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kimi_peers import run_under_vllm
-from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLProcessor
-from model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
-from pipeline.versions import versions
+from folioscope.model.kimi_vl import KimiVLForConditionalGeneration, KimiVLProcessor
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
+from folioscope.pipeline.versions import versions
 
 NEW_TOKENS = 24
 TOLERANCE = 1e-3
@@ -93,7 +93,7 @@ def ask_vllm(checkpoint: Path, out: Path) -> None:
     """Runs under vLLM's own interpreter: the same cases, written to a file."""
     from vllm import LLM, SamplingParams
 
-    from model.engine.vllm_plugin import CPU_COMPILATION, register
+    from folioscope.model.engine.vllm_plugin import CPU_COMPILATION, register
 
     register()
     vocabulary = json.loads((checkpoint / "config.json").read_text())["vocab_size"]

@@ -11,14 +11,14 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from pipeline.versions import versions
+from folioscope.pipeline.versions import versions
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE_SECONDS = 0.1
@@ -56,10 +56,21 @@ def run_parts(method: str, parts: Sequence[Callable[[Path, bool], dict[str, Any]
     Prints the method, then the figures so far after each part, and all of them as one JSON line last.
     """
     by_name = {part.__name__: part for part in parts}
+    run_named(method, by_name, options(method, by_name).parse_args())
+
+
+def options(method: str, names: Iterable[str]) -> argparse.ArgumentParser:
+    """The options that all benchmarks in parts have."""
     parser = argparse.ArgumentParser(description=method, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a fraction of the size, for a first look")
-    parser.add_argument("--only", default=",".join(by_name))
-    arguments = parser.parse_args()
+    parser.add_argument("--only", default=",".join(names))
+    return parser
+
+
+def run_named(
+    method: str, by_name: Mapping[str, Callable[[Path, bool], dict[str, Any]]], arguments: argparse.Namespace
+) -> None:
+    """Run the parts that ``arguments`` name and print as ``run_parts`` does."""
     print(method)
     print(f"{os.cpu_count()} cores; began {time.strftime('%Y-%m-%d %H:%M')}")
     figures: dict[str, Any] = {}
@@ -108,4 +119,4 @@ class _Watcher(threading.Thread):
         if process.pid == self._root.pid:
             return "driver"
         line = " ".join(process.cmdline())
-        return "actor" if "MapWorker" in line else "decoder" if "pipeline.decode.worker" in line else "ray"
+        return "actor" if "MapWorker" in line else "decoder" if "folioscope.pipeline.decode.worker" in line else "ray"

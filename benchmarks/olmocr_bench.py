@@ -17,11 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from model.embedded.read import read_page
-from model.protocol import PageInput
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.versions import versions
+from folioscope.model.embedded.read import read_page
+from folioscope.model.protocol import PageInput
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings
+from folioscope.pipeline.versions import versions
 
 NAME = "folioscope"
 

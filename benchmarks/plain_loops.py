@@ -1,7 +1,9 @@
 """The plain loops that the pipeline is measured against, each run in a process of its own; prints one JSON line.
 
 python -m benchmarks.plain_loops layer fast|full FOLDER
+python -m benchmarks.plain_loops layouts FOLDER …
 python -m benchmarks.plain_loops rapidocr FILE
+python -m benchmarks.plain_loops routed|alone FILE
 """
 
 from __future__ import annotations
@@ -11,15 +13,22 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pymupdf
 
-from model.embedded.markdown import to_markdown
-from pipeline.decode.pages import Layout
-from pipeline.decode.text_layer import extract_text_layer
+from folioscope.model.embedded import ocr
+from folioscope.model.embedded.markdown import to_markdown
+from folioscope.model.embedded.paragraphs import to_blocks
+from folioscope.model.embedded.read import read_page
+from folioscope.model.protocol import PageInput
+from folioscope.pipeline.decode.content import page_content
+from folioscope.pipeline.decode.page_shape import needs_network
+from folioscope.pipeline.decode.pages import Layout
+from folioscope.pipeline.decode.text_layer import extract_text_layer
 
 
 def layer(layout: Layout, folder: Path) -> dict[str, Any]:
@@ -34,6 +43,30 @@ def layer(layout: Layout, folder: Path) -> dict[str, Any]:
             for page in document:
                 characters += len(to_markdown(extract_text_layer(page, layout).blocks))
     return {"cpu_seconds": time.process_time() - begun, "characters": characters}
+
+
+def layouts(folders: Sequence[Path]) -> dict[str, Any]:
+    """CPU seconds by layout over every page with a usable text layer; of each page one layout after the other."""
+    spent: dict[str, Any] = {"fast": 0.0, "auto": 0.0, "full": 0.0, "pages": 0, "network": 0}
+    ways: tuple[Layout, ...] = ("fast", "auto", "full")
+    warm = False
+    for path in sorted(path for folder in folders for path in folder.rglob("*.pdf")):
+        with pymupdf.open(path) as document:
+            if document.needs_pass:
+                continue
+            for page in document:
+                if not warm:  # models loaded: that is start-up
+                    extract_text_layer(page, "full")
+                    warm = True
+                if extract_text_layer(page, "fast").verdict != "usable":
+                    continue
+                for layout in ways:
+                    begun = time.process_time()
+                    extract_text_layer(page, layout)
+                    spent[layout] += time.process_time() - begun
+                spent["pages"] += 1
+                spent["network"] += needs_network(page, page_content(page))
+    return spent
 
 
 def rapidocr(path: Path) -> dict[str, Any]:
@@ -51,6 +84,25 @@ def rapidocr(path: Path) -> dict[str, Any]:
             texts.append(" ".join(found.txts or ()))
             begun = begun or time.perf_counter()
         return {"pages_per_s": (len(document) - 1) / (time.perf_counter() - begun), "texts": texts}
+
+
+def reader(engines: str, path: Path) -> dict[str, Any]:
+    """CPU seconds a page of the embedded reader over rendered pages: ``routed`` between engines, or RapidOCR ``alone``.
+
+    ``alone`` finds and reads every line by RapidOCR at the page's full size, as versions before the routing did.
+    """
+    texts: list[str] = []
+    begun = 0.0
+    with pymupdf.open(path) as document:
+        for page in document:
+            pixmap = page.get_pixmap(dpi=144)
+            image = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+            if engines == "alone":
+                texts.append(to_markdown(to_blocks(ocr.recognise(image))))
+            else:
+                texts.append(read_page(PageInput(1, pixmap.width, pixmap.height, image, None)).text)
+            begun = begun or time.process_time()
+        return {"cpu_seconds": (time.process_time() - begun) / (len(document) - 1), "texts": texts}
 
 
 def published_speed(output: Path, warm_up: int) -> dict[str, Any]:
@@ -103,5 +155,9 @@ def tiny_pdf(words: str) -> bytes:
 if __name__ == "__main__":
     if sys.argv[1] == "layer":
         print(json.dumps(layer(cast(Layout, sys.argv[2]), Path(sys.argv[3]))))
-    else:
+    elif sys.argv[1] == "layouts":
+        print(json.dumps(layouts([Path(folder) for folder in sys.argv[2:]])))
+    elif sys.argv[1] == "rapidocr":
         print(json.dumps(rapidocr(Path(sys.argv[2]))))
+    else:
+        print(json.dumps(reader(sys.argv[1], Path(sys.argv[2]))))

@@ -6,10 +6,10 @@ The listing comes through an fsspec file system that pages as S3 does (1,000 key
 answers at once: the network's share of a real night is left out, and told as the number of requests. The published
 tables are made to match: every object read (one page), summarised and asked one question. Measured in a process of its
 own, imports left out: what ``--plan`` does, which lists, compares, counts what is missing and estimates (``seconds``);
-then what the driver does with the plan when a run ends, the new assets table and the books (``close_seconds``). CPU
-seconds stand beside the wall's, for a machine that others use. Peak memory is the whole process's, imports and DuckDB
-included. Smaller sizes come first, so that the growth with the number of objects shows; ``measured_objects`` says what
-was truly run, and nothing is extrapolated.
+then what the driver does with the plan when a run ends, the new assets table and the accounting (``close_seconds``).
+CPU seconds stand beside the wall's, for a machine that others use. Peak memory is the whole process's, imports and
+DuckDB included. Smaller sizes come first, so that the growth with the number of objects shows; ``measured_objects``
+says what was truly run, and nothing is extrapolated.
 """
 
 from __future__ import annotations
@@ -36,19 +36,18 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import PROJECT
-from model.load import describe_replica
-from pipeline.books import Postponed, balance
-from pipeline.config import QuestionSpec, RunConfig
-from pipeline.ledger import Ledger
-from pipeline.manifest import Manifest, load_manifest, save_manifest
-from pipeline.plan import list_files
-from pipeline.publish import TableWriter
-from pipeline.run import Run
-from pipeline.snapshot import page_tallies, take_snapshot
-from pipeline.store import OutputStore
-from pipeline.versions import versions
-from pipeline.work import WorkArea
-from schemas.tables import TABLES
+from folioscope.model.load import describe_replica
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.planning.listing import list_files
+from folioscope.pipeline.questions import QuestionSpec
+from folioscope.pipeline.run import Run
+from folioscope.pipeline.run_plan import RunPlan
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import Manifest, load_manifest, save_manifest
+from folioscope.pipeline.tables.part_files import TableWriter
+from folioscope.pipeline.tables.takeover import CountedCommits
+from folioscope.pipeline.versions import versions
+from folioscope.schemas.tables import TABLES
 
 CHANGED = 100  # one object in so many
 FOLDER = 1000  # objects a folder, and keys a page of the listing
@@ -121,10 +120,10 @@ def publish_archive(objects: int, output: Path) -> None:
             "kind": "pdf",
             "page_count": 1,
             "status": "done",
-            "read_recipe_id": recipes.read,
-            "summary_recipe_id": recipes.summarize,
+            "read_recipe_id": recipes.read.documents,
+            "summary_recipe_id": recipes.summarize.documents,
             "run_id": EARLIER,
-            "answer_recipe_ids": [recipes.answer["who"]],
+            "answer_recipe_ids": [recipes.answer["who"].documents],
             "first_seen_at": MOMENT,
         },
         "segments": {
@@ -133,15 +132,21 @@ def publish_archive(objects: int, output: Path) -> None:
             "page_number": 1,
             "text": "a letter",
             "text_source": "model",
-            "recipe_id": recipes.read,
+            "recipe_id": recipes.read.documents,
             **made,
             **tokens,
         },
-        "summaries": {"summary": "a letter", "method": "abstractive", "recipe_id": recipes.summarize, **made, **tokens},
+        "summaries": {
+            "summary": "a letter",
+            "method": "abstractive",
+            "recipe_id": recipes.summarize.documents,
+            **made,
+            **tokens,
+        },
         "answers": {
             "question_id": "who",
             "question": QUESTION.question,
-            "recipe_id": recipes.answer["who"],
+            "recipe_id": recipes.answer["who"].documents,
             "answer": "nobody",
             "answerable": True,
             **made,
@@ -150,7 +155,7 @@ def publish_archive(objects: int, output: Path) -> None:
     }
     manifest = Manifest(EARLIER, 1)
     for name, values in constant.items():
-        writer = TableWriter(store, name, EARLIER)
+        writer = TableWriter(store, name, name, EARLIER)
         writer.write(_rows(name, values, objects))
         manifest = manifest.with_table(name, tuple(writer.files))
     counts = {"seen": objects, "done": objects, "reused": 0, "failed": 0, "skipped": 0}
@@ -167,7 +172,7 @@ def publish_archive(objects: int, output: Path) -> None:
         "idle_seconds": 0.0,
     }
     for name, rows in (("runs", [dict.fromkeys(TABLES["runs"].names) | run]), ("failures", [])):
-        writer = TableWriter(store, name, EARLIER)
+        writer = TableWriter(store, name, name, EARLIER)
         table = pa.Table.from_pylist(rows, schema=TABLES[name])
         writer.write([table] if rows else [])
         if not rows:
@@ -201,25 +206,24 @@ def _asset_id(number: int) -> str:
 
 
 def measure(objects: int, output: Path) -> dict[str, Any]:
-    """Plan a night in this process, and close it: the assets table and the books over unchanged results."""
+    """Plan a night in this process, and close it: the assets table and the accounting over unchanged results."""
     run = run_over(objects, output)
     store = OutputStore(run.config.output)
     manifest = load_manifest(store)
     watch = _Watch()
-    ledger = Ledger(manifest, WorkArea(store, manifest.generation + 1))
     listing = list_files(run.config)
     listed = watch.lap()
-    to_look, planned_work = run._plan(ledger, listing)
+    plan = RunPlan(run.setup, store, manifest, listing, CountedCommits(run.setup.run_id))
     planned = watch.lap()
-    files = planned_work.files
-    assert (to_look.num_rows, files.changed) == (-(-objects // CHANGED),) * 2, files
+    files = plan.estimate.files
+    assert files.changed == -(-objects // CHANGED), files
     assert files.changed + files.reused == objects, files
-    page_tallies(ledger, run.setup.recipes.read)
-    setup, config = run.setup, run.config
-    assets = take_snapshot(ledger, listing.complete_inputs, setup.recipes, config.tasks, setup.run_id, config.kinds)
-    balance(ledger, setup.recipes, config.tasks, setup.run_id, assets, config.kinds, Postponed())
+    increment = plan.next(manifest)
+    assert increment is not None
+    increment.documents_to_understand()
+    increment.reconcile(None)
     closed = watch.lap()
-    ledger.close()
+    plan.close()
     return {
         "seconds": round(listed.wall + planned.wall, 2),
         "cpu_seconds": round(listed.cpu + planned.cpu, 2),

@@ -1,10 +1,11 @@
 """How busy replicas are: our read stage on local Ray nodes, before devices that are simulated as H100s.
 
-    python benchmarks/replica_utilisation.py [--replicas 1,8,64] [--generations 6]
+    python benchmarks/replica_utilisation.py [--replicas 1,8,64] [--generations 6] [--reference auto|layer|none]
 
 No GPU is needed: each replica's engine is the scripted one, and sleeps for as long as docs/capacity.md has an H100
-work. All else is real: Ray Data, read actors, PDFs rendered in decode children, the reader, the commit. Eighteen
-minutes, and 15 GB for 64 replicas; two cores are few for 64, so their time is stretched, and the output says how far.
+work. All else is real: Ray Data, read actors, PDFs rendered in decode children and read there by the reference reader,
+the reader, the comparison of the two, the commit. Eighteen minutes, and 15 GB for 64 replicas; two cores are few for
+64, so their time is stretched, and the output says how far.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pyarrow as pa
+import pymupdf
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -33,21 +35,26 @@ from benchmarks import capacity
 from benchmarks.documents import draw_pdf
 from benchmarks.measure import PROJECT
 from benchmarks.simulated_replica import SimulatedActor, SimulatedPage, Simulation
-from model.engine.fake_engine import FakeEngine, FakeLimits, Timing
-from model.engine.interface import Request, Sampling
-from model.kimi_vl import KimiVLImageProcessor
-from model.kimi_vl.image_processing import plan_patches
-from model.load import ModelChoice
-from pipeline.compute import BLOCKS_AT_ONCE, PAGES_PER_BLOCK
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.plan import into_blocks
-from pipeline.rows import Provenance
-from pipeline.session import run_actors
-from pipeline.stages.prepare import ReadJob
-from pipeline.store import OutputStore
-from pipeline.versions import versions
-from pipeline.work import WorkArea
+from folioscope.model.engine.fake_engine import FakeEngine, FakeLimits, Timing
+from folioscope.model.engine.interface import Request, Sampling
+from folioscope.model.kimi_vl import KimiVLImageProcessor
+from folioscope.model.kimi_vl.image_processing import plan_patches
+from folioscope.model.load import ModelChoice
+from folioscope.pipeline.block_stream import run_actors
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings
+from folioscope.pipeline.grounding.reference import ReferenceMode
+from folioscope.pipeline.phase_planner import PAGES_PER_BLOCK
+from folioscope.pipeline.planning.units import UnitToRead, block_budget, into_blocks
+from folioscope.pipeline.stage_runner import BLOCKS_AT_ONCE
+from folioscope.pipeline.stages.document_prefetch import UnderstandJob
+from folioscope.pipeline.stages.file_access import FileAccess
+from folioscope.pipeline.stages.prefetch import ReadJob
+from folioscope.pipeline.stages.replica import ReplicaJob, read_block
+from folioscope.pipeline.storage.download_cache import DownloadCache
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.rows import Provenance
+from folioscope.pipeline.versions import versions
 
 SEQUENCES = 32  # at once in a replica; both engines take more on a GPU, if its memory has room for them
 PAGES_PER_UNIT, PAGES_PER_FILE = 8, 200
@@ -63,9 +70,10 @@ for the weights, {patch:.2f} us a patch, {token:.1f} us a prompt token, {context
 on. A page is {patches:,} patches, {prompt:,} prompt tokens and {fewest} to {most} written ones; {sequences} pages at
 once, greedy, one try. Cutting a full-size picture into patches took this host {prepare:.0f} ms of CPU; that is slept
 where it is done. Real: Ray Data on local nodes of {node_cpus} CPUs, one read actor a replica, blocks of {unit}-page
-units as a run makes them, drawn PDFs rendered in decode children, our reader, the commit. For memory pages are
-rendered at {dpi} dpi, and texts are too short to have their language identified; at {full_dpi} dpi decoding takes this
-host {decode:.0f} ms of CPU a page. The simulation's seconds are stretched by {stretch} replicas, so that {cores} cores
+units as a run makes them, drawn PDFs rendered in decode children, their second reading (--reference {reference}),
+our reader, the comparison of {words} words a page with that reading, the commit. For memory pages are rendered at
+{dpi} dpi, and texts state their language; at {full_dpi} dpi decoding and reading a second time takes this host
+{decode:.0f} ms of CPU a page. The simulation's seconds are stretched by {stretch} replicas, so that {cores} cores
 are not what is measured.
 busy: share of wall time in which a replica's device worked, from its first full set of pages (warm-up) until the first
 replica has fewer pages left than it takes at once. speed: tokens written in that time, as a share of what the device
@@ -92,7 +100,7 @@ class Device:
         return (after - before) / (ended - begun)
 
 
-def make_device(prepare_seconds: float) -> Device:
+def make_device(prepare_seconds: float, text: str) -> Device:
     """An H100 by the assumptions of benchmarks/capacity.py, reading A4 pages of 4,096 patches at most."""
     given, gpu, load = capacity.GIVEN, capacity.GPU, capacity.page_load(4096)
     flops, bandwidth = gpu.flops * given.compute_share, gpu.bandwidth * given.bandwidth_share
@@ -105,14 +113,14 @@ def make_device(prepare_seconds: float) -> Device:
         context_token=capacity.cache_bytes_per_token() / bandwidth,
     )
     fewest, most = (round(given.output_tokens * (1 + sign * SPREAD)) for sign in (-1, 1))
-    page = SimulatedPage(plan.rows, plan.columns, PROMPT_TOKENS, fewest, most, prepare_seconds)
+    page = SimulatedPage(plan.rows, plan.columns, PROMPT_TOKENS, fewest, most, prepare_seconds, text)
     room = int(capacity.cache_room() // capacity.cache_bytes_per_token())
     return Device(timing, page, FakeLimits(cache_tokens=room, most_sequences=SEQUENCES))
 
 
-def measure_cpu(folder: Path) -> tuple[float, float]:
+def measure_cpu(folder: Path, reference: ReferenceMode = "none") -> tuple[float, float]:
     """(seconds of CPU for decoding a page at full size, and for cutting its picture into patches) on this host."""
-    settings = DecodeSettings(layout="fast", render="always")
+    settings = DecodeSettings(layout="fast", render="always", reference=reference)
     children = DecodeChildren(1, ChildLimits())
     [path, *_] = sorted(folder.glob("*.pdf"))
     try:
@@ -132,27 +140,37 @@ def measure_cpu(folder: Path) -> tuple[float, float]:
     return decoding, (time.process_time() - begun) / 10
 
 
-def draw_archive(folder: Path, pages: int) -> list[dict[str, Any]]:
-    """PDFs, as the rows of units that planning would make of them."""
-    rows: list[dict[str, Any]] = []
+def draw_archive(folder: Path, pages: int) -> list[UnitToRead]:
+    """PDFs, as the units that planning would make of them."""
+    rows: list[UnitToRead] = []
     for number in range(-(-pages // PAGES_PER_FILE)):
         path = folder / f"{number:04d}.pdf"
         if not path.exists():
             draw_pdf(path, PAGES_PER_FILE, number)
         status = path.stat()
+        etag = f"{status.st_size}-{status.st_mtime_ns}"
         rows += [
-            {
-                "uri": str(path),
-                "etag": f"{status.st_size}-{status.st_mtime_ns}",
-                "size": status.st_size,
-                "asset_id": f"{number:064x}",
-                "kind": "pdf",
-                "first": first,
-                "last": first + PAGES_PER_UNIT - 1,
-            }
+            UnitToRead(
+                str(path),
+                etag,
+                status.st_size,
+                f"{number:064x}",
+                "pdf",
+                None,
+                "recipe",
+                first,
+                first + PAGES_PER_UNIT - 1,
+            )
             for first in range(1, PAGES_PER_FILE + 1, PAGES_PER_UNIT)
         ]
     return rows
+
+
+def page_text(folder: Path) -> str:
+    """A page's text as a model would write it: every replica reads it on every page."""
+    with pymupdf.open(min(folder.glob("*.pdf"))) as document:
+        blocks = document[0].get_text("blocks")
+    return "\n\n".join(" ".join(block[4].split()) for block in blocks)
 
 
 @contextmanager
@@ -174,28 +192,29 @@ def ray_nodes(cpus: int) -> Iterator[int]:
         cluster.shutdown()
 
 
-def simulate(device: Device, replicas: int, stretch: float, pages: int, scratch: Path) -> dict[str, float]:
+def simulate(
+    device: Device, replicas: int, stretch: float, pages: int, scratch: Path, reference: ReferenceMode
+) -> dict[str, float]:
     rows = draw_archive(scratch, pages)
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         logs = Path(name) / "logs"
         logs.mkdir()
-        job = ReadJob(
-            work=WorkArea(OutputStore(f"{name}/out"), 1),
-            model=ModelChoice("simulated"),
-            provenance=Provenance("recipe", "run", "simulated@1"),
-            settings=DecodeSettings(dpi=IMAGE_DPI, layout="fast", render="always"),
-            spool_folder=f"{name}/spool",
-            max_file_bytes=1 << 30,
-            limits=ChildLimits(),
-            passwords=(),
-            seconds_per_read=3600.0,
+        store, provenance = OutputStore(f"{name}/out"), Provenance("recipe", "run", "simulated@1")
+        settings = DecodeSettings(dpi=IMAGE_DPI, layout="fast", render="always", reference=reference)
+        files = FileAccess(DownloadCache(f"{name}/download cache"), 1 << 30)
+        job = ReplicaJob(
+            store,
+            ModelChoice("simulated"),
+            ReadJob(store, provenance, settings, files, seconds_per_read=3600.0),
+            UnderstandJob(provenance, 3600.0),
         )
         simulation = Simulation(job, device.page, device.timing, device.limits, stretch, str(logs))
-        blocks = into_blocks(rows, replicas, PAGES_PER_BLOCK)
+        budget = block_budget(len(rows) * PAGES_PER_UNIT, replicas, PAGES_PER_BLOCK)
+        blocks = [read_block(units, 1) for units in into_blocks(rows, budget, lambda unit: unit.pages)]
         with ray_nodes(replicas):
             cpu = psutil.cpu_times()
             results = run_actors(
-                blocks, SimulatedActor, simulation, size=replicas, num_cpus=1.0, calls_at_once=BLOCKS_AT_ONCE
+                iter(blocks), SimulatedActor, simulation, size=replicas, num_cpus=1.0, calls_at_once=BLOCKS_AT_ONCE
             )
             counts = pa.concat_tables(results)
             idle_cpu = psutil.cpu_times().idle - cpu.idle
@@ -237,6 +256,7 @@ def main() -> None:
     parser.add_argument("--replicas", default="1,8,64")
     parser.add_argument("--generations", type=int, default=6, help="times that a replica is filled with pages")
     parser.add_argument("--stretch", type=float, help="instead of the one for each number of replicas")
+    parser.add_argument("--reference", choices=("auto", "layer", "none"), default="auto")
     arguments = parser.parse_args()
     wanted = [int(number) for number in arguments.replicas.split(",")]
     stretches = {n: arguments.stretch or next(s for most, s in STRETCH.items() if n <= most) for n in wanted}
@@ -245,8 +265,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         draw_archive(scratch, PAGES_PER_FILE)
-        decoding, preparing = measure_cpu(scratch)
-        device = make_device(preparing)
+        decoding, preparing = measure_cpu(scratch, arguments.reference)
+        text = page_text(scratch)
+        device = make_device(preparing, text)
         alone = device.tokens_per_second()
         print(
             METHOD.format(
@@ -267,6 +288,8 @@ def main() -> None:
                 dpi=IMAGE_DPI,
                 full_dpi=DecodeSettings().dpi,
                 decode=decoding * 1e3,
+                reference=arguments.reference,
+                words=len(text.split()),
                 stretch=", ".join(f"{stretch:g} for {n}" for n, stretch in stretches.items()),
                 cores=os.cpu_count(),
             )
@@ -277,7 +300,7 @@ def main() -> None:
         figures |= {"device_pages_per_s": round(pages_per_s, 2), "cores_per_replica": round(cores, 2)}
         for replicas in wanted:
             pages = replicas * SEQUENCES * arguments.generations
-            found = simulate(device, replicas, stretches[replicas], pages, scratch)
+            found = simulate(device, replicas, stretches[replicas], pages, scratch, arguments.reference)
             print(f"{replicas:3d} replicas: {json.dumps(found)}", flush=True)
             figures |= {f"{name}_{replicas}": value for name, value in found.items()}
     print(json.dumps({**figures, "versions": dict(versions())}))

@@ -32,10 +32,10 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import PROJECT, run_measured
-from pipeline.manifest import Manifest, save_manifest
-from pipeline.publish import TableWriter
-from pipeline.store import OutputStore
-from schemas.tables import TABLES
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import Manifest, save_manifest
+from folioscope.pipeline.tables.part_files import TableWriter
+from folioscope.schemas.tables import TABLES
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 PROVENANCE = {"recipe_id": "r", "run_id": "run", "model": "made@1", "created_at": MOMENT}
@@ -51,19 +51,27 @@ def documents(pages: int, chance: random.Random) -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def thumbnails(made: list[tuple[str, int]], chance: random.Random) -> Iterator[pa.Table]:
+    kept = {name: PROVENANCE[name] for name in ("recipe_id", "run_id", "created_at")} | {
+        "image": chance.randbytes(30_000)
+    }
+    for asset_id, count in made:
+        rows = [{"asset_id": asset_id, "segment": number, **kept} for number in range(1, count + 1)]
+        yield pa.Table.from_pylist(rows, schema=TABLES["thumbnails"])
+
+
 def segments(made: list[tuple[str, int]], chance: random.Random) -> Iterator[pa.Table]:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["".join(chance.choices(letters, k=chance.randint(3, 9))) for _ in range(40_000)]
     weights = [1 / (rank + 1) for rank in range(len(words))]
-    picture = chance.randbytes(30_000)
     for asset_id, count in made:
         for start in range(1, count + 1, 100):
             numbers = range(start, min(start + 100, count + 1))
-            rows = [segment(asset_id, number, chance.choices(words, weights, k=400), picture) for number in numbers]
+            rows = [segment(asset_id, number, chance.choices(words, weights, k=400)) for number in numbers]
             yield pa.Table.from_pylist(rows, schema=TABLES["segments"])
 
 
-def segment(asset_id: str, number: int, words: list[str], picture: bytes) -> dict[str, Any]:
+def segment(asset_id: str, number: int, words: list[str]) -> dict[str, Any]:
     blocks = [
         {
             "kind": "text",
@@ -75,7 +83,7 @@ def segment(asset_id: str, number: int, words: list[str], picture: bytes) -> dic
         for at in range(10)
     ]
     whole = {"asset_id": asset_id, "kind": "page", "segment": number, "page_number": number, "text_source": "model"}
-    return {**whole, "text": " ".join(words), "blocks": blocks, "thumbnail": picture, "flags": [], **PROVENANCE}
+    return {**whole, "text": " ".join(words), "blocks": blocks, "flags": [], **PROVENANCE}
 
 
 def publish(output: OutputStore, pages: int) -> str:
@@ -87,10 +95,14 @@ def publish(output: OutputStore, pages: int) -> str:
         | {"status": "done", "read_recipe_id": "r", "run_id": "run", "first_seen_at": MOMENT, "size": 1}
         for asset_id, count in made
     ]
-    rows = {"assets": iter([pa.Table.from_pylist(assets, schema=TABLES["assets"])]), "segments": segments(made, chance)}
+    rows = {
+        "assets": iter([pa.Table.from_pylist(assets, schema=TABLES["assets"])]),
+        "segments": segments(made, chance),
+        "thumbnails": thumbnails(made, chance),
+    }
     manifest = Manifest("run", 1)
     for name in TABLES:
-        writer = TableWriter(output, name, "run")
+        writer = TableWriter(output, name, name, "run")
         writer.write(rows[name]) if name in rows else writer.write_empty()
         manifest = manifest.with_table(name, tuple(writer.files))
     save_manifest(output, manifest)

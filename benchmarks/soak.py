@@ -33,8 +33,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import PROJECT
-from pipeline.manifest import load_manifest
-from pipeline.store import OutputStore
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import load_manifest
 from tests.pipeline.test_kills import victims
 from tests.storage.server import ENVIRONMENT, serve
 

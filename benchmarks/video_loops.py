@@ -1,8 +1,8 @@
-"""Ways of going through a film, each run as a process of its own: ours, plain PyAV, plain decord.
+"""Ways of going through a video, each run as a process of its own: ours, plain PyAV, plain decord.
 
-``python -m benchmarks.video_loops WAY PURPOSE FILM`` prints one JSON line with frames and CPU seconds, opening and
-imports' own work on the film included, imports left out. Purposes: ``scan``, every frame at the scan's small size as
-RGB; ``pick``, the frames of the film's shots at their own size.
+``python -m benchmarks.video_loops WAY PURPOSE VIDEO`` prints one JSON line with frames and CPU seconds, opening and
+imports' own work on the video included, imports left out. Purposes: ``scan``, every frame at the scan's small size as
+RGB; ``pick``, the frames of the video's shots at their own size.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import decord
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from pipeline.decode.film import Film
-from pipeline.decode.frames import FrameReader
-from pipeline.decode.pages import DecodeSettings
-from pipeline.decode.scan import scan_span
-from pipeline.decode.shrink import small_size
-from pipeline.features import FrameFeatures
-from pipeline.shots import Shot
+from folioscope.pipeline.decode.frames import FrameReader
+from folioscope.pipeline.decode.pages import DecodeSettings
+from folioscope.pipeline.decode.scan import scan_span
+from folioscope.pipeline.decode.shrink import small_size
+from folioscope.pipeline.decode.video import Video
+from folioscope.pipeline.video.features import FrameFeatures
+from folioscope.pipeline.video.shots import Shot
 
 cv2.setNumThreads(1)
 PICK_EVERY_S = 1.7  # some three frames of a shot of five seconds, as our choice gives
 
 
 def scan_ours(path: Path) -> int:
-    film = Film(path, path.name)
-    return sum(len(part) for part in scan_span(film, None, None) if isinstance(part, FrameFeatures))
+    video = Video(path, path.name)
+    return sum(len(part) for part in scan_span(video, None, None) if isinstance(part, FrameFeatures))
 
 
 def scan_pyav(path: Path) -> int:
@@ -101,7 +101,7 @@ WAYS: dict[tuple[str, str], Callable[[Path], int]] = {
 
 
 if __name__ == "__main__":
-    way, purpose, film = sys.argv[1:]
+    way, purpose, video = sys.argv[1:]
     begun = time.process_time()
-    count = WAYS[way, purpose](Path(film))
+    count = WAYS[way, purpose](Path(video))
     print(json.dumps({"frames": int(count), "cpu_seconds": time.process_time() - begun}))

@@ -3,7 +3,7 @@
     python examples/make_archive.py OUT_DIR
 
 Born-digital and scanned, upright and sideways, one column and two, tables, three languages, pictures of pages, and the
-files that go wrong: locked, torn, empty, misnamed. Everything is written and drawn here; the same files each time.
+files that go wrong: locked, truncated, empty, misnamed. Everything is written and drawn here; the same files each time.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def make_archive(folder: Path) -> list[Path]:
         "pictures/poster.webp": lambda: _picture(letter(), "WEBP"),
         "private/salaries-locked.pdf": lambda: _locked(survey(), PASSWORD),
         "private/minutes-locked-password-lost.pdf": lambda: _locked(minutes(), OTHER_PASSWORD),
-        "damaged/torn.pdf": lambda: _torn(annual_report()),
+        "damaged/truncated.pdf": lambda: _truncated(annual_report()),
         "damaged/empty.pdf": lambda: b"",
         "damaged/a-note-named.pdf": lambda: b"Bring the pump back to the depot by Friday.\n",
     }
@@ -220,7 +220,7 @@ def _locked(document: pymupdf.Document, password: str) -> bytes:
     return bytes(document.tobytes(encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw=password, owner_pw=password))
 
 
-def _torn(document: pymupdf.Document) -> bytes:
+def _truncated(document: pymupdf.Document) -> bytes:
     whole = bytes(document.tobytes(no_new_id=True))
     return whole[: len(whole) // 2]
 

@@ -1,4 +1,4 @@
-"""Shows what a run published: the documents, a page, a film's time line, the answers, the failures.
+"""Shows what a run published: the documents, a page, a video's time line, the answers, the failures.
 
 python examples/show_tables.py OUTPUT
 """
@@ -24,7 +24,7 @@ QUERIES = (
         "SELECT parse_filename(uri) AS file, status, page_count AS pages, left(summary, 160) AS summary FROM documents ORDER BY uri",
     ),
     (
-        "Films",
+        "Videos",
         """
         SELECT parse_filename(uri) AS file, status, clock(duration_s) AS length, shot_count AS shots,
                left(summary, 160) AS summary
@@ -36,7 +36,8 @@ QUERIES = (
         SELECT question, parse_filename(uri) AS file, answer,
                coalesce(CAST(evidence[1].page_number AS VARCHAR), clock(evidence[1].start_s)) AS "page or time",
                evidence[1].verified AS verified
-        FROM current_answers WHERE answerable ORDER BY question_id, score DESC""",
+        FROM current_answers JOIN (SELECT uri, status FROM current_assets) USING (uri)
+        WHERE answerable ORDER BY question_id, score DESC, status <> 'done', uri""",
     ),
     (
         "Not found anywhere",
@@ -51,13 +52,13 @@ PAGE = """
     SELECT parse_filename(uri) AS file, page_number, text_source, text FROM pages
     ORDER BY text LIKE '%<table>%' DESC, uri, page_number LIMIT 1
 """
-# The film with the most words: where its chapters begin, and what stands on the screen.
+# The video with the most words: where its chapters begin, and what is shown or said.
 TIME_LINE = """
-    WITH film AS (SELECT uri FROM shots GROUP BY uri ORDER BY sum(length(text)) DESC, uri LIMIT 1),
-    chapters AS (SELECT uri, unnest(chapters, recursive := true) FROM videos WHERE uri IN (FROM film)),
-    lines AS (SELECT uri, unnest(blocks) AS block FROM shots WHERE uri IN (FROM film))
+    WITH video AS (SELECT uri FROM shots GROUP BY uri ORDER BY sum(length(text)) DESC, uri LIMIT 1),
+    chapters AS (SELECT uri, unnest(chapters, recursive := true) FROM videos WHERE uri IN (FROM video)),
+    lines AS (SELECT uri, unnest(blocks) AS block FROM shots WHERE uri IN (FROM video))
     SELECT parse_filename(uri) AS file, start_s AS begins, clock(start_s) AS "from", clock(end_s) AS "to", title AS chapter,
-           '' AS "on screen"
+           '' AS "shown or said"
     FROM chapters
     UNION ALL
     SELECT parse_filename(uri), block.start_s, clock(block.start_s), clock(block.end_s), '',
@@ -75,7 +76,7 @@ def main(output: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     for title, query in QUERIES:
         _print(console, title, database.sql(query))
-    _print(console, "Time line of a film", database.sql(f"SELECT * EXCLUDE begins FROM ({TIME_LINE})"))
+    _print(console, "Time line of a video", database.sql(f"SELECT * EXCLUDE begins FROM ({TIME_LINE})"))
     for page in database.sql(PAGE).fetchall():
         console.rule(f"{page[0]}, page {page[1]}, from {page[2]}")
         console.print(page[3], markup=False, highlight=False)

@@ -1,154 +1,146 @@
-"""What the jobs do with their options: check them all before Ray starts, then tell what a run would do, or run it."""
+"""What a run's command does once its settings are checked: preview the run, or do it and tell how it ended."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from datetime import UTC, datetime
-from enum import IntEnum
-from pathlib import Path
-from typing import Any
+from typing import Final
 
-import typer
+import click
 from rich.console import Console
 from rich.table import Table
 
-from jobs.plan_tables import print_bill, print_plan
-from model.load import UnknownModelError, describe_replica
-from model.protocol import ReplicaDescription
-from pipeline.books import Books
-from pipeline.config import ConfigError, RunConfig, load_passwords, load_questions, parse_config, parse_deadline
-from pipeline.logs import LogFormat, complain, configure_logs, for_machines, say
-from pipeline.sources import redact
+from folioscope.jobs.plan_tables import print_plan, print_usage, tell_settings
+from folioscope.jobs.problems import tell_problems
+from folioscope.model.load import describe_replica
+from folioscope.model.protocol import ReplicaDescription
+from folioscope.pipeline.config import RunConfig, check_tasks
+from folioscope.pipeline.errors import ConfigError
+from folioscope.pipeline.logs import counted, log_error, log_info, log_warning
+from folioscope.pipeline.storage.uris import redact
+from folioscope.pipeline.tables.accounting import Accounting
+from folioscope.schemas.errors import ExitCode
+
+RAY_JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what Ray sets for the command of a submitted job
 
 
-class Exit(IntEnum):
-    """Exit codes, as ``--help`` tells them."""
+def launch(config: RunConfig, *, plan: bool = False, plan_json: bool = False) -> ExitCode:
+    """Run what is configured, or preview it.
 
-    OK = 0
-    BROKEN = 1
-    BAD_ARGUMENTS = 2
-    TOO_MANY_FAILURES = 3
-    BOOKS_DO_NOT_BALANCE = 4
-    BUDGET_SPENT = 5
+    Raises:
+        FolioscopeError: with what to do about it.
+    """
+    return _preview(config, plan_json) if plan or plan_json else _run(config)
 
 
-EPILOG = (
-    "Exit codes: 0 the books balance and failures are within --max-failures; 1 the run broke off (Ray, the output, or "
-    "another run at work on it; the same command carries on); 2 bad arguments; 3 more failures than --max-failures; "
-    "4 the books do not balance; 5 stopped by --max-replica-hours, --max-cost or --deadline with work left (the "
-    "next run goes on)."
-)
+def _described(config: RunConfig) -> ReplicaDescription:
+    replica = describe_replica(config.choice)
+    check_tasks(config, replica)
+    return replica
 
 
-def launch(
-    *,
-    tasks: str,
-    questions: Path | None,
-    deadline: str | None,
-    retry_failed: str | None,
-    plan: bool,
-    plan_json: bool,
-    log_format: LogFormat,
-    password_file: Path | None = None,
-    **values: Any,
-) -> Exit:
-    """Run a job, or preview it. ``values`` are fields of RunConfig; the others are made into some here."""
-    configure_logs(log_format)
-    try:
-        config = parse_config(
-            **values,
-            tasks=_words(tasks),
-            questions=load_questions(questions) if questions else (),
-            passwords=load_passwords(password_file) if password_file else (),
-            deadline=parse_deadline(deadline, datetime.now(UTC)) if deadline else None,
-            retry_failed=_words(retry_failed or ""),
-        )
-        replica = describe_replica(config.choice)
-    except (ConfigError, UnknownModelError) as error:
-        complain(str(error))
-        return Exit.BAD_ARGUMENTS
-    return _preview(config, replica, plan_json) if plan or plan_json else _run(config, replica)
+def _preview(config: RunConfig, as_json: bool) -> ExitCode:
+    from folioscope.pipeline.run import Run
 
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _preview(config: RunConfig, replica: ReplicaDescription, as_json: bool) -> Exit:
-    from pipeline.manifest import ManifestError
-    from pipeline.run import Run
-    from pipeline.store import OutputError
-
-    try:
-        estimate = Run(config, replica).preview()
-    except (ManifestError, OutputError) as error:
-        complain(str(error))
-        return Exit.BROKEN
+    estimate = Run(config, _described(config)).preview()
     if as_json:
-        typer.echo(json.dumps(estimate.to_json()))
+        click.echo(json.dumps(estimate.to_json()))
     else:
         print_plan(estimate)
-    return Exit.OK
+        tell_problems(estimate.problems)
+    return ExitCode.TOO_MANY_FAILURES if estimate.files.unlisted else ExitCode.OK
 
 
-def _run(config: RunConfig, replica: ReplicaDescription) -> Exit:
-    from pipeline.lease import LeaseLostError, OutputBusyError
-    from pipeline.manifest import ManifestError
-    from pipeline.run import Run
-    from pipeline.session import SessionError
-    from pipeline.store import OutputError, OutputStore
-    from pipeline.webvtt import export_timelines
+def _run(config: RunConfig) -> ExitCode:
+    from folioscope.pipeline.readers.timelines import export_timelines
+    from folioscope.pipeline.readers.unheard import unheard_words
+    from folioscope.pipeline.run import Run, RunStoppedError
+    from folioscope.pipeline.stages.budget import StopReason
+    from folioscope.pipeline.stages.canary import told
+    from folioscope.pipeline.storage.store import OutputStore
 
-    run = Run(config, replica)
+    _refuse_lost_output(config)
+    run = Run(config, _described(config))
     run_id = run.setup.run_id
-    arguments = config.public()
-    told = "" if for_machines() else f" {json.dumps(arguments, ensure_ascii=False)}"
-    say(f"run {run_id}{told}", "started", run_id=run_id, arguments=arguments)
+    log_info(f"run {run_id}", "started", run_id=run_id, arguments=config.public())
+    tell_settings(config)
     try:
         outcome = run.execute()
-        timelines = export_timelines(OutputStore(config.output)) if config.webvtt else 0
-    except (ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError) as error:
-        complain(str(error))
-        return Exit.BROKEN
-    say(f"run {run_id} is published", "published", run_id=run_id, books=outcome.books.rows())
-    _print_books(outcome.books, "pages" if config.media == "documents" else "shots")
-    print_bill(outcome.bill)
+    except RunStoppedError as stopped:
+        log_info(str(stopped), "interrupted")
+        sys.stdout.flush()
+        os._exit(ExitCode.INTERRUPTED)  # to end Ray's processes in order would take seconds; they end by themselves
+    timelines = export_timelines(OutputStore(config.output)) if config.webvtt else 0
+    unheard = unheard_words(OutputStore(config.output)) if config.watches else []
+    log_info(f"run {run_id} is published", "published", run_id=run_id, accounting=outcome.accounting.rows())
+    _print_accounting(outcome.accounting, config.segment_noun)
+    print_usage(outcome.usage)
+    tell_problems(outcome.problems)
+    for found in outcome.error_bounds[:1]:  # the whole; the table has each folder's
+        log_info(found.told(), "error_bound", bound=found.row())
+    if outcome.stopped_actors and outcome.usage.stopped != StopReason.CANARY_FAILED:
+        log_warning(f"{told(outcome.stopped_actors)} Others took their place.")
     if outcome.retried_requests:
-        say(f"storage: {outcome.retried_requests:,} requests were tried again")
+        log_info(f"storage: {counted(outcome.retried_requests, 'request')} tried again")
     if timelines:
-        say(f"time lines of {timelines:,} films are written as WebVTT under {redact(config.output)}/timelines")
-    typer.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
-    if not outcome.books.balanced:
-        complain("the books do not balance; run the same command again, and report it if it stays")
-        return Exit.BOOKS_DO_NOT_BALANCE
-    if outcome.books.failed > config.max_failures:
-        complain(
-            f"{outcome.books.failed} failures, --max-failures is {config.max_failures}; "
-            "see the failures table for what failed and why"
+        log_info(
+            f"time lines of {counted(timelines, 'video')} written as WebVTT under {redact(config.output)}/timelines"
         )
-        return Exit.TOO_MANY_FAILURES
-    if outcome.bill.stopped:
-        say(
-            f"stopped with work left ({outcome.bill.stopped}); what is left is pending, and the same command goes on "
+    for sentence in unheard:
+        log_warning(sentence)
+    click.echo(f"tables: {redact(config.output)} (manifest.json lists the files; views.sql opens them in DuckDB)")
+    if not outcome.accounting.balanced:
+        log_error("the accounting does not balance; run the same command again, and report it if it stays")
+        return ExitCode.ACCOUNTING_UNBALANCED
+    if outcome.usage.stopped == StopReason.CANARY_FAILED:
+        log_error(
+            f"the run is stopped: {told(outcome.stopped_actors)} What was read before is published, what is left is "
+            "pending. Check the checkpoint, its revision, the engine and the server; then run the same command again.",
+            "canary_failed",
+        )
+        return ExitCode.MODEL_CANNOT_READ
+    if outcome.accounting.failed > config.max_failures:
+        log_error(
+            f"{counted(outcome.accounting.failed, 'failure')}, --max-failures is {config.max_failures:,}; the "
+            "table has all of them",
+            "too_many_failures",
+        )
+        return ExitCode.TOO_MANY_FAILURES
+    if outcome.suspects.too_many(config.max_suspect):
+        log_error(outcome.suspects.told(config.max_suspect), "too_many_suspect")
+        return ExitCode.TOO_MANY_SUSPECT
+    if outcome.usage.stopped:
+        log_info(
+            f"stopped with work left ({outcome.usage.stopped}); what is left is pending, and the same command goes on "
             "with it",
             "stopped",
         )
-        return Exit.BUDGET_SPENT
-    return Exit.OK
+        return ExitCode.BUDGET_SPENT
+    return ExitCode.OK
 
 
-def _print_books(books: Books, segments: str) -> None:
-    table = Table(title="Books: seen = done + reused + failed + skipped", title_justify="left")
+def _refuse_lost_output(config: RunConfig) -> None:
+    """A submitted job runs in a copy of the working directory that its cluster deletes: tables in it would be lost."""
+    relative = "://" not in config.output and not os.path.isabs(config.output)
+    if relative and RAY_JOB in os.environ:
+        raise ConfigError(
+            f"--output {config.output}: is relative, and a submitted job runs in a folder that is deleted after it; "
+            "give an absolute path that all nodes share, or a URI"
+        )
+
+
+def _print_accounting(accounting: Accounting, segments: str) -> None:
+    table = Table(title="Accounting: seen = done + reused + failed + skipped", title_justify="left")
     table.add_column("")
     for name in ("seen", "done", "reused", "failed", "skipped"):
         table.add_column(name, justify="right")
     table.add_column("balance")
     for label, counts in (
-        ("files", books.assets),
-        (segments, books.segments),
-        ("summaries", books.summaries),
-        ("answers", books.answers),
+        ("files", accounting.assets),
+        (segments, accounting.segments),
+        ("summaries", accounting.summaries),
+        ("answers", accounting.answers),
     ):
         balance = "ok" if counts.missing == 0 else f"{counts.missing:+d} missing"
         figures = (counts.seen, counts.done, counts.reused, counts.failed, counts.skipped)

@@ -2,23 +2,26 @@
 
 It reads the text layer's words as they are, and of a shot the colours of its frames, so that its rows depend on the
 segment and on nothing else. The environment variable FOLIOSCOPE_FAKE_SECONDS makes it take that long for each segment,
-as a model would.
+as a model would; FOLIOSCOPE_FAKE_HOLD names a file, and while that is there no segment is begun.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from model.protocol import (
+from folioscope.model.completing import ModelPrompt, ModelReply
+from folioscope.model.one_by_one import understand_one_by_one
+from folioscope.model.protocol import (
     Answer,
+    AssetTasks,
     AssetText,
     Block,
     Box,
     Chapter,
     Evidence,
-    FilmText,
     Frame,
     KeyPoint,
     PageInput,
@@ -29,7 +32,9 @@ from model.protocol import (
     ShotInput,
     Summary,
     TextSource,
+    Understanding,
     Usage,
+    VideoText,
 )
 
 DESCRIPTION = ReplicaDescription(
@@ -37,7 +42,7 @@ DESCRIPTION = ReplicaDescription(
     revision="1",
     reads_layer=True,
     settings={"read": {}, "summarize": {}, "answer": {}},
-    film_settings={"read": {}, "summarize": {}, "answer": {}},
+    video_settings={"read": {}, "summarize": {}, "answer": {}},
     num_cpus=0.5,
 )
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -46,19 +51,37 @@ _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 class FakeReplica:
     def __init__(self) -> None:
         self._seconds = float(os.environ.get("FOLIOSCOPE_FAKE_SECONDS", "0"))
+        self._hold = os.environ.get("FOLIOSCOPE_FAKE_HOLD")
 
     def read(self, segments: Iterable[SegmentInput | None]) -> Iterator[Reading | Exception]:
         for segment in segments:
             if segment is not None:
-                time.sleep(self._seconds)
+                self._take_time()
                 yield _read_shot(segment) if isinstance(segment, ShotInput) else _read_page(segment)
 
+    def complete(self, prompts: Iterable[ModelPrompt | None]) -> Iterator[ModelReply]:
+        """A letter from A to D, decided by the prompt's words alone."""
+        for prompt in prompts:
+            if prompt is not None:
+                self._take_time()
+                words = "\0".join(item for item in prompt.items if isinstance(item, str))
+                letter = "ABCD"[hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()[0] % 4]
+                yield ModelReply(prompt.key, letter, usage=Usage(len(words.split()), 1, self._seconds))
+
+    def _take_time(self) -> None:
+        while self._hold and os.path.exists(self._hold):
+            time.sleep(0.05)
+        time.sleep(self._seconds)
+
+    def understand(self, tasks: Iterable[AssetTasks | None]) -> Iterator[Understanding]:
+        return understand_one_by_one(self, tasks)
+
     def summarize(self, asset: AssetText) -> Summary:
-        """The first line of the first segment that holds one; each shot of a film is a chapter."""
+        """The first line of the first segment that holds one; each shot of a video is a chapter."""
         line = next(_lines(asset), None)
         points = () if line is None else (KeyPoint(line.quote, (line,)),)
         chapters: tuple[Chapter, ...] = ()
-        if isinstance(asset, FilmText):
+        if isinstance(asset, VideoText):
             chapters = tuple(Chapter(f"Shot {shot.shot_number}", shot.start_s, shot.end_s) for shot in asset.shots)
         text = "" if line is None else line.quote
         return Summary(text, "extractive", points, chapters, Usage(output_tokens=len(points)))
@@ -98,7 +121,7 @@ def _reading(blocks: Sequence[Block]) -> Reading:
 
 
 def _lines(asset: AssetText) -> Iterator[Evidence]:
-    if isinstance(asset, FilmText):
+    if isinstance(asset, VideoText):
         for shot in asset.shots:
             for line in filter(str.strip, shot.text.splitlines()):
                 yield Evidence(line, start_s=shot.start_s, end_s=shot.end_s)

@@ -1,4 +1,4 @@
-"""The flow of a page's blocks: order mended where the page itself tells it, and paragraphs that were torn apart.
+"""The flow of a page's blocks: order mended where the page itself tells it, and paragraphs that were broken apart.
 
 Two things on a page say what follows what: numbers before headings, and a sentence that breaks off. Both overrule
 geometry. Linear in the blocks, but for a second ordering where numbered headings are out of order.
@@ -10,17 +10,17 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from model.protocol import Block
-from model.reading_order import reading_order
+from folioscope.model.protocol import Block
+from folioscope.model.reading_order import reading_order
 
-LOOK_AHEAD = 5
+LOOK_AHEAD = 8
 MIN_TORN = 40
 _NUMBER = re.compile(r"^(\d{1,3})[.)]?\s+\S")
-_END = re.compile(r"[.!?:;…。！？][\"'”’)\]»]*(?:<sup>[^<]*</sup>)*$")
+_END = re.compile(r"(?:[.!?:;…。！？][\"'”’)\]»]*(?:<sup>[^<]*</sup>)*|\S+@\S+|(?:https?://|www\.)\S+)$")
 
 
 def mend_flow(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """The same blocks, in an order that keeps numbered headings in sequence and torn paragraphs together."""
+    """The same blocks, in an order that keeps numbered headings in sequence and broken paragraphs together."""
     return tuple(_close_up(_by_numbers(list(blocks))))
 
 

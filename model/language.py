@@ -14,13 +14,15 @@ import py3langid
 MAX_CHARS = 3000
 MIN_LETTERS = 20
 NO_LANGUAGE = "zxx"
+# BCP 47 takes the shortest code there is; of the identifier's labels all others are that already.
+_SHORTEST = {"kik": "ki"}
 _LETTER = re.compile(r"[^\W\d_]")
 _SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """``code`` is ISO 639-1, or ``zxx``; ``margin`` how far it leads the next one, in nats a letter."""
+    """``code`` is a BCP 47 tag, ``zxx`` among them; ``margin`` how far it leads the next one, in nats a letter."""
 
     code: str
     margin: float
@@ -34,10 +36,10 @@ def identify(text: str) -> Identified | None:
     if letters < MIN_LETTERS:
         return None
     first, second = py3langid.rank(sample)[:2]
-    return Identified(first[0], float(first[1] - second[1]) / letters, letters)
+    return Identified(_SHORTEST.get(first[0], first[0]), float(first[1] - second[1]) / letters, letters)
 
 
 def language_of(text: str) -> str | None:
-    """The ISO 639-1 code of a text; None where it has no language or too few letters."""
+    """The BCP 47 tag of a text's language; None where it has no language or too few letters."""
     found = identify(text)
     return found.code if found is not None and found.code != NO_LANGUAGE else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.protocol import RgbImage
+from folioscope.model.protocol import RgbImage
 
 BLANK_DEVIATION = 2.0  # grey levels; below it a page holds nothing that ink could have made
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.protocol import Box
+from folioscope.model.protocol import Box
 
 MIN_GUTTER = 0.012  # narrower white down the page is a space between words, not between columns
 

@@ -53,11 +53,21 @@ def for_machines() -> bool:
     return any(isinstance(handler.formatter, JsonLines) for handler in LOGGER.handlers)
 
 
-def say(words: str, event: str = "note", **fields: Any) -> None:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun, for people: 1 page, 1,200 pages, no ``1 pages``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def log_info(words: str, event: str = "note", **fields: Any) -> None:
     """Tell something that is not a result."""
     LOGGER.info("%s", words, extra={"event": event, "fields": fields})
 
 
-def complain(words: str, event: str = "error", **fields: Any) -> None:
+def log_warning(words: str, event: str = "warning", **fields: Any) -> None:
+    """Tell what may not be meant: the run goes on."""
+    LOGGER.warning("%s", words, extra={"event": event, "fields": fields})
+
+
+def log_error(words: str, event: str = "error", **fields: Any) -> None:
     """Tell what went wrong and what to do about it."""
     LOGGER.error("%s", words, extra={"event": event, "fields": fields})

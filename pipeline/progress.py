@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from pipeline.logs import for_machines, say
-from pipeline.stages.results import UnitResult
+from folioscope.pipeline.logs import for_machines, log_info
+from folioscope.pipeline.stages.results import UnitResult
 
 LOG_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StageStatus:
     """Where a stage stands. ``busy_share`` is of the replicas' time so far; ``cost`` None where no price was given."""
 
     stage: str
@@ -77,20 +77,32 @@ class StageProgress:
         self._told: int | None = None
         self.total = UnitResult()
         console = console or Console(stderr=True)
-        self._view = _View(console, stage, total) if console.is_terminal and not for_machines() else None
+        self._console = console if console.is_terminal and not for_machines() else None
+        self._view: _View | None = None
 
     def __enter__(self) -> StageProgress:
-        if self._view is not None:
+        """Show it from now on, in the place of another that is shown."""
+        self._begun = time.monotonic()
+        if self._console is not None:
+            _close_shown()
+            self._view = _View(self._console, self._stage, self._total)
             self._view.live.start()
+            _SHOWN.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the last view standing; in a log, tell how it ended."""
         if self._view is not None:
             self._view.show(self.standing())
             self._view.live.stop()
-        elif self._total and self._told != self.total.done + self.total.failed:
+            self._view = None
+            _SHOWN.remove(self)
+        elif self._console is None and self._total and self._told != self.total.done + self.total.failed:
             self._log()
 
     def add(self, result: UnitResult) -> None:
@@ -98,15 +110,15 @@ class StageProgress:
         self.total.add(result)
         if self._view is not None:
             self._view.show(self.standing())
-        elif time.monotonic() - self._logged >= LOG_SECONDS:
+        elif self._console is None and time.monotonic() - self._logged >= LOG_SECONDS:
             self._log()
 
-    def standing(self) -> Standing:
+    def standing(self) -> StageStatus:
         total = self.total
         seconds = time.monotonic() - self._begun
         settled = total.done + total.failed
         held = total.busy_seconds + total.idle_seconds
-        return Standing(
+        return StageStatus(
             stage=self._stage,
             noun=self._noun,
             settled=settled,
@@ -127,7 +139,15 @@ class StageProgress:
         standing = self.standing()
         self._told = standing.settled
         counted = f"{standing.settled:,}/{standing.total:,} {standing.noun}"
-        say(f"{standing.stage}: {counted}, {standing.details()}", "progress", **asdict(standing))
+        log_info(f"{standing.stage}: {counted}, {standing.details()}", "progress", **asdict(standing))
+
+
+_SHOWN: list[StageProgress] = []  # on the terminal now: one at the most
+
+
+def _close_shown() -> None:
+    for progress in _SHOWN:
+        progress.close()
 
 
 class _View:
@@ -145,7 +165,7 @@ class _View:
         self._details = Text(style="dim", overflow="ellipsis", no_wrap=True)
         self.live = Live(Group(self._bar, self._details), console=console, refresh_per_second=10)
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: StageStatus) -> None:
         self._bar.update(self._task, completed=standing.settled)
         self._details.plain = f"{'':<11}{standing.details()}"
 

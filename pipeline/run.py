@@ -1,4 +1,4 @@
-"""One run, from start to end: list, plan, compute, publish, balance.
+"""One run, from start to end: list, plan, and increment by increment compute, publish and reconcile.
 
 The driver holds the listing, the plan and counts. It may be killed at any moment: the same command carries on from
 what is committed.
@@ -7,181 +7,285 @@ what is committed.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any
 
-import pyarrow as pa
+from folioscope.model.protocol import ReplicaDescription
+from folioscope.model.speech.choice import describe_speech
+from folioscope.pipeline.config import RunConfig, without_speech
+from folioscope.pipeline.grounding.tallies import ErrorBound, error_bounds
+from folioscope.pipeline.increments import Increment
+from folioscope.pipeline.logs import counted, log_error, log_info
+from folioscope.pipeline.planning.deletions import check_deletions
+from folioscope.pipeline.planning.estimate import Estimate
+from folioscope.pipeline.planning.listing import Listing, list_files
+from folioscope.pipeline.planning.sample import PageSampler
+from folioscope.pipeline.run_plan import RunPlan
+from folioscope.pipeline.search.build import can_hold_index, publish_index
+from folioscope.pipeline.search.embeddings import EmbeddingError, load_embedder
+from folioscope.pipeline.search.engine import SearchIndexError
+from folioscope.pipeline.search.rows import IndexRecipe
+from folioscope.pipeline.setup import RunSetup
+from folioscope.pipeline.stage_runner import StageRunner
+from folioscope.pipeline.stages.budget import Budget
+from folioscope.pipeline.stages.canary import StoppedActor, StopRecords
+from folioscope.pipeline.stages.suspicion import Suspects
+from folioscope.pipeline.storage.lease import Lease
+from folioscope.pipeline.storage.retries import RETRIES
+from folioscope.pipeline.storage.store import OutputError, OutputStore
+from folioscope.pipeline.tables.accounting import Accounting
+from folioscope.pipeline.tables.compaction import compact, compact_state
+from folioscope.pipeline.tables.ledger import Ledger
+from folioscope.pipeline.tables.manifest import DataFile, Manifest, load_manifest
+from folioscope.pipeline.tables.problems import Problems
+from folioscope.pipeline.tables.publish import sweep
+from folioscope.pipeline.tables.rows import now
+from folioscope.pipeline.tables.takeover import inherited_commits, take_over
+from folioscope.pipeline.tables.work import WorkArea
+from folioscope.pipeline.usage import UsageReport
+from folioscope.pipeline.versions import versions
+from folioscope.schemas.errors import ExitCode, FolioscopeError
+from folioscope.schemas.extras import require
+from folioscope.schemas.migrations import to_table
 
-from model.protocol import ReplicaDescription
-from pipeline import plan, plan_films
-from pipeline.bill import Bill
-from pipeline.books import Books, Postponed, balance
-from pipeline.budget import Budget
-from pipeline.compute import Computation
-from pipeline.config import RunConfig
-from pipeline.estimate import Estimate, estimate
-from pipeline.lease import Lease
-from pipeline.ledger import Ledger
-from pipeline.logs import say
-from pipeline.manifest import Manifest, load_manifest, save_manifest, unlisted
-from pipeline.publish import publish_results, read_published, replace_table
-from pipeline.remote import RETRIES
-from pipeline.retry import kept_failures, merged_failures
-from pipeline.rows import now
-from pipeline.setup import RunSetup
-from pipeline.snapshot import take_snapshot
-from pipeline.store import OutputStore
-from pipeline.versions import versions
-from pipeline.work import WorkArea
-from schemas.migrations import to_table
+
+class RunStoppedError(FolioscopeError):
+    """The run was interrupted (Ctrl-C); the message says how much of its work is kept."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its books and bill, where it published them, and how often a store had to be asked again."""
+    """How a run ended: accounting, usage, what it published, left undone and doubts, and how often it asked again.
+
+    ``stopped_actors`` are those whose model could not read.
+    """
 
     run_id: str
-    books: Books
+    accounting: Accounting
     manifest: Manifest
-    bill: Bill
+    usage: UsageReport
+    suspects: Suspects
     retried_requests: int
+    problems: Problems
+    stopped_actors: tuple[StoppedActor, ...] = ()
+    error_bounds: tuple[ErrorBound, ...] = ()
 
 
 class Run:
     """One run. ``execute`` does all of it; ``preview`` tells what it would do."""
 
     def __init__(self, config: RunConfig, replica: ReplicaDescription) -> None:
+        """Raises SpeechModelError."""
+        speech = describe_speech(config.speech) if config.watches else None
+        if speech is None:
+            config = without_speech(config)
         self.config = config
         self.replica = replica
-        self.setup = RunSetup.of(config, replica)
+        self.setup = RunSetup.of(config, replica, speech)
         self.started_at = now()
 
     def preview(self) -> Estimate:
         """What the run would do, from the listing and the published tables. Writes nothing and starts nothing.
 
         Raises:
-            ManifestError: with what to do about it.
+            ManifestError, TooManyDeletedError: with what to do about it.
         """
         store = OutputStore(self.config.output)
         manifest = load_manifest(store)
-        ledger = Ledger(manifest, WorkArea(store, manifest.generation + 1), self.config.reasons_to_retry)
-        try:
-            return self._plan(ledger, plan.list_files(self.config))[1]
-        finally:
-            ledger.close()
+        with list_files(self.config) as listing:
+            _check_deletions(store, manifest, listing, self.config)
+            commits = inherited_commits(store, manifest.generation, self.setup.run_id)
+            sampler = PageSampler(self.config, self.setup.settings)
+            planned = RunPlan(self.setup, store, manifest, listing, commits, sampler)
+            planned.close()
+        return planned.estimate
 
     def execute(self) -> Outcome:
         """Do the run.
 
         Raises:
-            ManifestError, SessionError, OutputError, OutputBusyError, LeaseLostError: with what to do about it.
+            ManifestError, TooManyDeletedError, SessionError, OutputError, OutputBusyError, LeaseLostError,
+                EmbeddingError: with what to do about it.
+            RunStoppedError: it was interrupted.
         """
         store = OutputStore(self.config.output)
-        with Lease(store, self.setup.run_id, say) as lease:
-            return self._execute(store, lease)
+        if self.config.embeddings:
+            load_embedder(self.config.embeddings)  # what is wrong with it is told before the work, not after
+        if self.config.iceberg or self.config.catalog:
+            require("iceberg", "--iceberg")
+        with Lease(store, self.setup.run_id, log_info) as lease:
+            manifest = load_manifest(store)
+            with list_files(self.config) as listing:
+                _check_deletions(store, manifest, listing, self.config)
+                sweep(store, manifest, self.setup.run_id)
+                commits = take_over(store, manifest.generation, self.setup.run_id)
+                planned = RunPlan(self.setup, store, manifest, listing, commits)
+            try:
+                return _Execution(self, store, lease, manifest, planned).run()
+            finally:
+                planned.close()
 
-    def _execute(self, store: OutputStore, lease: Lease) -> Outcome:
-        manifest = load_manifest(store)
-        work = WorkArea(store, manifest.generation + 1)
-        work.clear_older()
-        plan.forget_passing_failures(work)
-        listing = plan.list_files(self.config)
-        plan.commit_unlisted(work, listing, self.setup.run_id)
-        ledger = Ledger(manifest, work, self.config.reasons_to_retry)
-        budget = Budget(
-            work, self.setup.run_id, replica_seconds=self.config.replica_seconds, deadline=self.config.deadline
+
+def _check_deletions(store: OutputStore, manifest: Manifest, listing: Listing, config: RunConfig) -> None:
+    """Before anything is written: a listing that lost its files ends the run."""
+    ledger = Ledger(manifest, WorkArea(store, manifest.generation + 1))
+    try:
+        check_deletions(ledger, listing, config.max_deleted)
+    finally:
+        ledger.close()
+
+
+class _Execution:
+    """A run at work: what is published of it so far, and what it has used."""
+
+    def __init__(
+        self,
+        run: Run,
+        store: OutputStore,
+        lease: Lease,
+        manifest: Manifest,
+        planned: RunPlan,
+    ) -> None:
+        self._run, self._store, self._lease = run, store, lease
+        self._setup, self._config = run.setup, run.config
+        self._manifest = manifest
+        self._plan = planned
+        self._accounting = Accounting.nothing()
+        self._versions = list(versions().items())
+        self._own_row: tuple[DataFile, ...] = ()
+        self._budget = Budget(store, run.setup.run_id, run.config.allowance, by_actors=run.setup.has_canary)
+        self._stages = StageRunner(
+            run.setup,
+            self._budget,
+            lease,
+            next_increment=self._next,
+            hand_back=planned.take_back,
+            publish=self._publish,
         )
-        computation = Computation(self.setup, ledger, budget, lease)
+
+    def run(self) -> Outcome:
         try:
-            with budget:
-                unknown, planned = self._plan(ledger, listing)
-                computation.run(unknown)
-            bill = self._bill(computation, planned, budget)
-            return self._publish(ledger, manifest, listing, computation, bill, lease)
-        finally:
-            ledger.close()
-
-    def _plan(self, ledger: Ledger, listing: plan.Listing) -> tuple[pa.Table, Estimate]:
-        """The files to look into, and the estimate of the whole run."""
-        unknown = plan.files_to_identify(
-            ledger,
-            listing,
-            passwords_given=bool(self.config.passwords),
-            retry=self.config.reasons_to_retry,
-            newest_first=self.config.limited,
+            with self._budget:
+                self._stages.run()
+        except KeyboardInterrupt as interrupt:
+            raise RunStoppedError(self._kept()) from interrupt
+        retried = self._stages.totals.retried_requests + RETRIES.take()
+        problems = self._plan.problems(self._manifest)
+        suspects = self._stages.suspects
+        return Outcome(
+            self._setup.run_id,
+            self._accounting,
+            self._manifest,
+            self._usage(),
+            suspects,
+            retried,
+            problems,
+            self._stopped_actors(),
+            tuple(error_bounds(self._stages.totals.tallies)),
         )
-        self.setup.resolve(ledger)
-        planned = estimate(ledger, listing, unknown, self.config, self.setup.recipes, self.setup.model)
-        return unknown, planned
 
-    def _bill(self, computed: Computation, planned: Estimate, budget: Budget) -> Bill:
-        totals = computed.totals
+    def _stopped_actors(self) -> tuple[StoppedActor, ...]:
+        if not self._setup.has_canary:
+            return ()
+        records = StopRecords(self._store, self._setup.run_id)
+        found = tuple(records.all())
+        records.clear()
+        return found
+
+    def _next(self) -> Increment | None:
+        increment = self._plan.next(self._manifest)
+        if increment is not None and increment.last:
+            increment.commit_failed_inputs()
+        return increment
+
+    def _publish(self, increment: Increment) -> Manifest:
+        stopped = self._budget.stopped
+        self._accounting += increment.reconcile(stopped)
+        publication = increment.publication(self._manifest)
+        if self._config.iceberg or self._config.catalog:
+            publication.keep_iceberg(self._config.catalog)
+        publication.drop("runs", self._own_row)
+        publication.append("runs", [to_table("runs", [self._row()])])
+        if increment.last:
+            compact(increment.work, publication, self._setup.run_id, self._stages.run_jobs)
+            compact_state(increment.ledger, publication)
+        self._store.write("views.sql", resources.files("folioscope.schemas").joinpath("views.sql").read_bytes())
+        before, self._manifest = self._manifest, publication.publish(partial(self._lease.check, thoroughly=True))
+        self._own_row = tuple(file for file in self._manifest.tables["runs"] if file not in before.tables["runs"])
+        if increment.last:
+            self._index()
+        else:
+            self._plan.count(increment)
+            self._plan.set_pace(increment.files, time.monotonic() - increment.begun)
+            log_info(f"published so far: {counted(self._accounting.assets.seen, 'file')}", "increment")
+            increment.close()
+        return self._manifest
+
+    def _index(self) -> None:
+        """Bring the search index up. The tables stand whatever comes of it, and the next run makes good for it."""
+        if not self._config.search_index or not can_hold_index(self._store):
+            return
+        before = self._manifest.index
+        recipe = IndexRecipe(self._config.embeddings or (before.embeddings if before else None))
+        try:
+            self._manifest = publish_index(
+                self._store,
+                self._manifest,
+                recipe,
+                partial(self._lease.check, thoroughly=True),
+                self._stages.run_jobs,
+            )
+        except (SearchIndexError, EmbeddingError, OutputError) as error:
+            log_error(f"{error} Until then search finds what the index before holds.", "search_index")
+
+    def _kept(self) -> str:
+        """What is committed of what this run set out to do, in words."""
+        done = self._stages.kept()
+        words = [f"{done.pages:,} of {done.pages_planned:,} {self._config.segment_noun}"] if done.pages_planned else []
+        if done.tasks_planned:
+            words.append(f"{done.tasks:,} of {done.tasks_planned:,} summaries and answers")
+        return f"Stopped. {', '.join(words) or 'Nothing'} kept; run the same command to continue."
+
+    def _usage(self) -> UsageReport:
+        stages, totals = self._stages, self._stages.totals
         seconds = totals.busy_seconds + totals.idle_seconds
-        price = self.config.price_per_replica_hour
-        return Bill(
-            pages=computed.pages.done + computed.pages.failed,
-            tasks=computed.tasks.done + computed.tasks.failed,
+        return UsageReport(
+            pages=stages.pages.done + stages.pages.failed,
+            tasks=stages.tasks.done + stages.tasks.failed,
+            readers={
+                "layer": stages.pages.pages_by_layer,
+                "ocr": stages.pages.pages_by_ocr,
+                "model": stages.pages.pages_by_model,
+            },
+            reference_seconds=totals.reference_seconds,
             input_tokens=totals.input_tokens,
             output_tokens=totals.output_tokens,
             replica_seconds=seconds,
-            cost=None if price is None else seconds / 3600 * price,
-            estimate=planned,
-            stopped=budget.stopped,
+            cost=self._config.prices.cost(seconds, float(totals.input_tokens), float(totals.output_tokens)),
+            estimate=self._plan.estimate,
+            stopped=self._budget.stopped,
         )
 
-    def _publish(
-        self,
-        ledger: Ledger,
-        before: Manifest,
-        listing: plan.Listing,
-        computed: Computation,
-        bill: Bill,
-        lease: Lease,
-    ) -> Outcome:
-        setup, work, tasks = self.setup, ledger.work, self.config.tasks
-        after = publish_results(work, before, setup.run_id)
-        cut = plan_films.films_tried_again(ledger)
-        failures = merged_failures(ledger, plan.identified_files(work), cut, self.config.inputs)
-        kept = kept_failures(ledger, setup.recipes.read, setup.recipes.summarize)
-        if failures is not None or not after.tables["failures"]:
-            table = failures if failures is not None else read_published(work.store, before, "failures")
-            after = replace_table(work.store, after, "failures", table, setup.run_id)
-        ledger.advance(after, WorkArea(work.store, work.generation + 1))
-        assets = take_snapshot(
-            ledger, listing.complete_inputs, setup.recipes, tasks, setup.run_id, self.config.kinds, bill.stopped
-        )
-        if not before.tables["assets"] or not assets.equals(read_published(work.store, before, "assets")):
-            after = replace_table(work.store, after, "assets", assets, setup.run_id)
-        postponed = Postponed(
-            computed.pages.postponed - kept.segments,
-            computed.tasks.postponed_summaries - kept.summaries,
-            computed.tasks.postponed - computed.tasks.postponed_summaries - kept.answers,
-        )
-        books = balance(ledger, setup.recipes, tasks, setup.run_id, assets, self.config.kinds, postponed)
-        row = to_table("runs", [self._row(books, computed, bill)])
-        runs = pa.concat_tables([read_published(work.store, before, "runs"), row])
-        after = replace_table(work.store, after, "runs", runs, setup.run_id)
-        after = Manifest(setup.run_id, work.generation, tables=after.tables)
-        work.store.write("views.sql", resources.files("schemas").joinpath("views.sql").read_bytes())
-        lease.check(thoroughly=True)
-        save_manifest(work.store, after)
-        WorkArea(work.store, work.generation + 1).clear_older()
-        work.store.delete(unlisted(work.store, before, after))
-        retried = computed.totals.retried_requests + RETRIES.take()
-        return Outcome(setup.run_id, books, after, bill, retried)
-
-    def _row(self, books: Books, computed: Computation, bill: Bill) -> dict[str, Any]:
+    def _row(self) -> dict[str, Any]:
+        usage = self._usage()
         return {
-            "run_id": self.setup.run_id,
-            "started_at": self.started_at,
+            "run_id": self._setup.run_id,
+            "started_at": self._run.started_at,
             "finished_at": now(),
-            "arguments": json.dumps(self.config.public(), ensure_ascii=False),
-            "versions": list(versions().items()),
-            **books.rows(),
-            "input_tokens": bill.input_tokens,
-            "output_tokens": bill.output_tokens,
-            "busy_seconds": computed.totals.busy_seconds,
-            "idle_seconds": computed.totals.idle_seconds,
-            "cost": bill.cost,
+            "arguments": json.dumps(self._config.public(), ensure_ascii=False),
+            "versions": self._versions,
+            **self._accounting.rows(),
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "busy_seconds": self._stages.totals.busy_seconds,
+            "idle_seconds": self._stages.totals.idle_seconds,
+            "cost": usage.cost,
+            "suspect_segments": self._stages.suspects.suspect,
+            "error_bounds": [found.row() for found in error_bounds(self._stages.totals.tallies)],
+            "reference_seconds": self._stages.totals.reference_seconds,
         }

@@ -4,67 +4,90 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from model.protocol import ReplicaDescription
-from pipeline import plan, plan_films, plan_tasks
-from pipeline.config import RunConfig
-from pipeline.decode.children import ChildLimits
-from pipeline.decode.pages import DecodeSettings
-from pipeline.films import make_cut_recipe
-from pipeline.ledger import Ledger
-from pipeline.recipes import Recipes, make_recipes
-from pipeline.rows import Provenance, new_run_id
-from pipeline.shots import CutSettings
+from folioscope.model.protocol import ReplicaDescription
+from folioscope.model.speech.interface import SpeechModel
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.decode.pages import DecodeSettings
+from folioscope.pipeline.decoding import child_limits, decode_settings, plain_passwords, shot_settings
+from folioscope.pipeline.planning import files as plan
+from folioscope.pipeline.planning import tasks as plan_tasks
+from folioscope.pipeline.planning import videos as plan_videos
+from folioscope.pipeline.stages.budget import StopSignal
+from folioscope.pipeline.stages.canary import CanaryJob, StopRecords
+from folioscope.pipeline.stages.file_access import FileAccess
+from folioscope.pipeline.storage.download_cache import DownloadCache
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.ledger import Ledger
+from folioscope.pipeline.tables.recipes import Recipes, make_recipes, make_speech_recipe
+from folioscope.pipeline.tables.rows import Provenance, new_run_id
+from folioscope.pipeline.tables.shot_lists import make_shots_recipe
+from folioscope.pipeline.video.shots import ShotSettings
 
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """``cut`` and ``cut_recipe`` are None in a run over documents."""
+    """``cut`` and ``shots_recipe`` are None in a run that reads no videos, ``speech`` where nobody listens."""
 
     run_id: str
     config: RunConfig
     replica: ReplicaDescription
     settings: DecodeSettings
-    cut: CutSettings | None
-    cut_recipe: str | None
+    cut: ShotSettings | None
+    shots_recipe: str | None
     recipes: Recipes
+    speech: SpeechModel | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, replica: ReplicaDescription) -> RunSetup:
+    def of(cls, config: RunConfig, replica: ReplicaDescription, speech: SpeechModel | None = None) -> RunSetup:
         if config.gpus_per_replica is not None:
             replica = replace(replica, num_gpus=config.gpus_per_replica)
-        settings = DecodeSettings(
-            dpi=config.dpi,
-            # Whoever reads the picture compares words with the layer at most: no layout network is run for that.
-            layout=config.layout if replica.reads_layer else "fast",
-            render="when_needed" if replica.reads_layer else "always",
-            max_pixels=config.max_pixels,
-            thumbnail_px=config.thumbnails,
-            film_decoder=config.film_decoder,
-        )
-        cut = CutSettings(max_frames=config.max_frames_per_shot) if config.media == "films" else None
-        cut_recipe = make_cut_recipe(cut) if cut is not None else None
+        settings = decode_settings(config, replica)
+        shots = shot_settings(config)
+        shots_recipe = make_shots_recipe(shots)
         questions = {spec.id: spec.question for spec in (config.questions if config.asks else ())}
         run_id = new_run_id()
-        recipes = make_recipes(replica, settings, questions, cut_recipe)
-        return cls(run_id, config, replica, settings, cut, cut_recipe, recipes)
+        recipes = make_recipes(replica, settings, questions, shots_recipe)
+        if not config.watches:
+            return cls(run_id, config, replica, settings, None, None, recipes)
+        return cls(run_id, config, replica, settings, shots, shots_recipe, recipes, speech)
+
+    @property
+    def speech_recipe(self) -> str | None:
+        """What decides a transcript; None where nobody listens."""
+        return None if self.speech is None else make_speech_recipe(self.speech)
 
     @property
     def model(self) -> str:
         """Name and revision, as every row gives them."""
         return f"{self.replica.name}@{self.replica.revision}"
 
+    @property
+    def has_canary(self) -> bool:
+        """Whether the model is tried on pages of known text: one that looks at pages is, unless that is turned off."""
+        return not self.replica.reads_layer and self.config.canary_minutes > 0
+
+    def canary(self, store: OutputStore, stop: StopSignal | None) -> CanaryJob | None:
+        """How actors try their model; ``stop`` is what the last of them may set."""
+        if not self.has_canary or stop is None:
+            return None
+        config, records = self.config, StopRecords(store, self.run_id)
+        return CanaryJob(config.canary_minutes, config.canary_limit, config.seconds_per_read, records, stop)
+
     def provenance(self, recipe_id: str) -> Provenance:
         return Provenance(recipe_id, self.run_id, self.model)
 
-    def access(self) -> tuple[int, ChildLimits, tuple[str, ...]]:
-        """What an actor needs to open files: the size limit in bytes, the children's limits, and the passwords."""
+    def files(self) -> FileAccess:
+        """What an actor needs to open files."""
         config = self.config
-        limits = ChildLimits(config.memory_mb << 20, config.seconds_per_page, config.seconds_per_file)
-        passwords = tuple(password.get_secret_value() for password in config.passwords)
-        return config.max_file_mb << 20, limits, passwords
+        return FileAccess(
+            DownloadCache(max_bytes=int(config.cache_gb * 2**30)),
+            config.max_file_mb << 20,
+            child_limits(config),
+            plain_passwords(config),
+        )
 
     def resolve(self, ledger: Ledger) -> None:
         """Register what is known of the listed files by now: ``files``, ``documents``, ``shots`` and ``asked``."""
-        plan_films.register_shots(ledger, self.cut_recipe)
-        plan.resolve_files(ledger, self.config.kinds)
+        plan_videos.register_shots(ledger, self.shots_recipe, self.speech_recipe)
+        plan.resolve_files(ledger, self.config.kinds, self.speech_recipe)
         plan_tasks.register_questions(ledger, self.config.questions if self.config.asks else (), self.recipes)

@@ -12,10 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from folioscope.schemas.errors import FolioscopeError
+
 Check = Callable[[Any], None]
 
 
-class SchemaError(ValueError):
+class SchemaError(FolioscopeError, ValueError):
     """Rows or a file do not fit the declared table; the message names the table and the column."""
 
 

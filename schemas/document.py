@@ -1,6 +1,6 @@
 """Writes ``docs/schema.md`` from the declared schemas.
 
-python -m schemas.document > docs/schema.md
+python -m folioscope.schemas.document > docs/schema.md
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from schemas.tables import SCHEMA_VERSION, SORT_KEYS, TABLES
+from folioscope.schemas.tables import SCHEMA_VERSION, SORT_KEYS, TABLES
 
 HEAD = f"""# The tables
 
-Generated from `schemas/tables.py` by `python -m schemas.document`; do not edit. Schema version {SCHEMA_VERSION}.
+Generated from `schemas/tables.py` by `python -m folioscope.schemas.document`; do not edit.
+Schema version {SCHEMA_VERSION}.
 
 Boxes are `x0, y0, x1, y1` as shares (0..1) of the upright page, origin top left. `views.sql`, published beside the
-tables, gives DuckDB the views `pages`, `shots`, `documents`, `videos`, `current_answers`, `failures` and `cost_by_run`.
+tables, gives DuckDB the views `pages`, `shots`, `thumbnails`, `documents`, `videos`, `current_answers`, `failures` and
+`cost_by_run`; and, under their names, all rows ever published: `all_segments`, `all_thumbnails` and so on.
 """
 
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from schemas.checks import SchemaError, check_rows
-from schemas.tables import SCHEMA_VERSION, TABLES
+from folioscope.schemas.checks import SchemaError, check_rows
+from folioscope.schemas.names import RENAMED_REASONS
+from folioscope.schemas.tables import SCHEMA_VERSION, TABLES
 
 VERSION_KEY: Final = b"folioscope_schema_version"
 TABLE_KEY: Final = b"folioscope_table"
@@ -38,6 +39,8 @@ def migration(function: Migration) -> Migration:
 
 # Fields that came after version 1, by table and path: every other field has been there from the first.
 _CAME_IN: Final[dict[str, int]] = {
+    "assets.parent_uri": 3,
+    "assets.parent_asset_id": 3,
     "assets.shot_count": 2,
     "assets.variable_fps": 2,
     "assets.rotation": 2,
@@ -46,14 +49,57 @@ _CAME_IN: Final[dict[str, int]] = {
     "segments.blocks[].start_s": 2,
     "segments.blocks[].end_s": 2,
     "segments.frame_times": 2,
-    "segments.thumbnail": 2,
     "summaries.chapters": 2,
+    "segments.uri": 3,
+    "summaries.uri": 3,
+    "answers.uri": 3,
+    "runs.suspect_segments": 3,
+    "assets.mirrored": 3,
+    "assets.pixel_aspect": 3,
+    "assets.interlaced": 3,
+    "assets.timecode": 3,
+    "assets.recorded_at": 3,
+    "assets.tracks": 3,
+    "assets.chapters": 3,
+    "assets.attachments": 3,
+    "assets.outline": 3,
+    "segments.blocks[].language": 3,
+    "segments.blocks[].track": 3,
+    "segments.blocks[].flags": 3,
+    "segments.blocks[].words": 3,
+    "segments.blocks[].support": 3,
+    "segments.blocks[].unsupported": 3,
+    "segments.blocks[].cells": 3,
+    "segments.reader": 3,
+    "segments.route_reason": 3,
+    "segments.reference": 3,
+    "segments.support": 3,
+    "segments.word_count": 3,
+    "segments.reference_word_count": 3,
+    "segments.omitted": 3,
+    "segments.omissions": 3,
+    "segments.token_probability_mean": 3,
+    "segments.token_probability_min": 3,
+    "summaries.key_points[].evidence[].verified_by": 3,
+    "summaries.key_points[].evidence[].repaired": 3,
+    "answers.evidence[].verified_by": 3,
+    "answers.evidence[].repaired": 3,
+    "runs.error_bounds": 3,
+    "runs.reference_seconds": 3,
 }
+
+
+# Fields that went: the table, the versions that had them (first, last), the field before them, and what they were.
+_WENT: Final = (("segments", 2, 2, "frame_times", pa.field("thumbnail", pa.binary())),)
 
 
 def schema_at(name: str, version: int) -> pa.Schema:
     """A table's columns as they were at a version."""
-    return pa.schema(_fields_at(TABLES[name], f"{name}.", version))
+    fields = _fields_at(TABLES[name], f"{name}.", version)
+    for table, first, last, before, gone in _WENT:
+        if table == name and first <= version <= last:
+            fields.insert([field.name for field in fields].index(before) + 1, gone)
+    return pa.schema(fields)
 
 
 @migration
@@ -67,9 +113,37 @@ def m001_initial(name: str, table: pa.Table) -> pa.Table:
 
 
 @migration
-def m002_films(name: str, table: pa.Table) -> pa.Table:
-    """What films need: their streams, shots, chapters, and when text stood on the screen; and small pictures."""
+def m002_videos(name: str, table: pa.Table) -> pa.Table:
+    """What videos need: their streams, shots, chapters, and when text stood on the screen; and small pictures."""
     return _filled(name, table, schema_at(name, 2))
+
+
+@migration
+def m003_trust(name: str, table: pa.Table) -> pa.Table:
+    """What tells how far a row can be trusted; and reason codes under the names that the field uses."""
+    if "reason" in table.column_names:
+        reasons = [RENAMED_REASONS.get(code, code) for code in table["reason"].to_pylist()]
+        where = table.schema.get_field_index("reason")
+        table = table.set_column(where, table.schema.field(where), pa.array(reasons, pa.string()))
+    if name == "segments" and "thumbnail" in table.column_names:  # ``thumbnails_of`` gives them to their own table
+        table = table.drop_columns(["thumbnail"])
+    return _filled(name, table, schema_at(name, 3))
+
+
+def thumbnails_of(segments: pa.Table) -> pa.Table:
+    """The rows of ``thumbnails`` that a table of segments of version 2 holds; of other versions none."""
+    declared = TABLES["thumbnails"]
+    if "thumbnail" not in segments.column_names:
+        return declared.empty_table()
+    segments = segments.filter(segments["thumbnail"].is_valid())
+    held = {"image": "thumbnail"}
+    columns = [
+        segments[held.get(field.name, field.name)].cast(field.type)
+        if held.get(field.name, field.name) in segments.column_names
+        else pa.nulls(segments.num_rows, field.type)
+        for field in declared
+    ]
+    return pa.table(columns, schema=declared)
 
 
 def _filled(name: str, table: pa.Table, schema: pa.Schema) -> pa.Table:

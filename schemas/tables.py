@@ -1,7 +1,7 @@
-"""The six tables, declared once as Arrow schemas: every writer casts to these and every reader may rely on them.
+"""The eight tables, declared once as Arrow schemas: every writer casts to these and every reader may rely on them.
 
 Each field's meaning stands in its metadata under ``description``; ``docs/schema.md`` is generated from it.
-Boxes are x0, y0, x1, y1 as shares (0..1) of the upright page, origin top left. Times are seconds of the film
+Boxes are x0, y0, x1, y1 as shares (0..1) of the upright page, origin top left. Times are seconds of the video
 or UTC timestamps. Costs nothing at run time: the schemas are built once at import.
 """
 
@@ -11,103 +11,64 @@ from typing import Final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 2
-
-TIMESTAMP: Final = pa.timestamp("ms", tz="UTC")
-
-
-def field(name: str, type_: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field[pa.DataType]:
-    """A field whose description travels with every file that holds it."""
-    return pa.field(name, type_, nullable=nullable, metadata={"description": description})
-
-
-BOX: Final = pa.struct(
-    [
-        field("x0", pa.float32(), "Left edge, share of the upright page's width"),
-        field("y0", pa.float32(), "Top edge, share of the upright page's height"),
-        field("x1", pa.float32(), "Right edge, share of the upright page's width"),
-        field("y1", pa.float32(), "Bottom edge, share of the upright page's height"),
-    ]
+from folioscope.schemas.structs import (
+    ATTACHMENT,
+    BLOCK,
+    CHAPTER,
+    COUNTS,
+    ERROR_BOUND,
+    EVIDENCE,
+    KEY_POINT,
+    OMISSION,
+    OUTLINE_ENTRY,
+    PROVENANCE,
+    TIMESTAMP,
+    TRACK,
+    field,
 )
 
-BLOCK: Final = pa.struct(
-    [
-        field(
-            "kind",
-            pa.string(),
-            "heading, text, list_item, table, formula, caption, code, picture, footnote, header or footer",
-        ),
-        field("text", pa.string(), "The block's text as Markdown; tables as HTML"),
-        field("bbox", BOX, "Where the block stands on the page"),
-        field("confidence", pa.float32(), "0..1 as the reader reports it; null where it reports none"),
-        field("level", pa.int8(), "Heading level 1..6; 0 for every other kind"),
-        field("start_s", pa.float64(), "Time of the first frame in which the text was read; null for pages"),
-        field("end_s", pa.float64(), "Time of the last frame in which the text was read; null for pages"),
-    ]
-)
-
-EVIDENCE: Final = pa.struct(
-    [
-        field("page_number", pa.int32(), "Page the quote stands on, from 1; null for films"),
-        field("start_s", pa.float64(), "Second the evidence starts; null for documents"),
-        field("end_s", pa.float64(), "Second the evidence ends; null for documents"),
-        field("quote", pa.string(), "The words the statement rests on"),
-        field("bbox", BOX, "Box of the block that holds the quote"),
-        field("verified", pa.bool_(), "True where the quote was found in that segment's own text"),
-    ]
-)
-
-KEY_POINT: Final = pa.struct(
-    [
-        field("text", pa.string(), "One statement of the summary"),
-        field("evidence", pa.list_(EVIDENCE), "What it rests on"),
-    ]
-)
-
-CHAPTER: Final = pa.struct(
-    [
-        field("title", pa.string(), "What the chapter is called: words of its own text, or the model's"),
-        field("start_s", pa.float64(), "Second the chapter starts"),
-        field("end_s", pa.float64(), "Second the chapter ends"),
-    ]
-)
-
-# Every row of a result says which recipe, run and model made it, and at what cost.
-PROVENANCE: Final = (
-    field(
-        "recipe_id",
-        pa.string(),
-        "Hash of all that decides the result: model, prompt, render settings, schema version",
-        nullable=False,
-    ),
-    field("run_id", pa.string(), "The run that computed the row", nullable=False),
-    field("model", pa.string(), "Replica and revision, e.g. embedded@1", nullable=False),
-    field("input_tokens", pa.int64(), "Tokens put into the model; 0 where it counts none"),
-    field("output_tokens", pa.int64(), "Tokens the model wrote; 0 where it counts none"),
-    field("seconds", pa.float64(), "Wall seconds of the replica's work on this row"),
-    field("created_at", TIMESTAMP, "When the row was made", nullable=False),
-)
+SCHEMA_VERSION: Final = 3
 
 ASSETS: Final = pa.schema(
     [
         field("uri", pa.string(), "Where the file was seen", nullable=False),
         field("asset_id", pa.string(), "SHA-256 of the file's bytes; null where they could not be read"),
-        field("etag", pa.string(), "The store's own fingerprint: ETag, or size and mtime"),
+        field("parent_uri", pa.string(), "Of a file inside another: the file that holds it; null where it was listed"),
+        field("parent_asset_id", pa.string(), "SHA-256 of the file that holds it; null where it was listed"),
+        field(
+            "etag",
+            pa.string(),
+            "The store's own fingerprint: ETag, or size and mtime; of a file inside another SHA-256, size and etag of "
+            "the listed file around it",
+        ),
         field("size", pa.int64(), "Bytes"),
         field("modified_at", TIMESTAMP, "Last modification, as the store tells it"),
-        field("kind", pa.string(), "pdf, image or video; null where it is none of them"),
+        field("kind", pa.string(), "pdf, image, video, audio or subtitles; null where it is none of them"),
         field("page_count", pa.int32(), "Pages of a document"),
-        field("shot_count", pa.int32(), "Shots of a film; null until it has been cut into shots"),
-        field("duration_s", pa.float64(), "Length of a film in seconds"),
+        field("shot_count", pa.int32(), "Shots of a video; null until it has been cut into shots"),
+        field("duration_s", pa.float64(), "Length of a video in seconds"),
         field("width_px", pa.int32(), "Frame or image width, upright"),
         field("height_px", pa.int32(), "Frame or image height, upright"),
-        field("fps", pa.float64(), "Frames a second of a film, on average"),
-        field("variable_fps", pa.bool_(), "True where a film's frames do not come at an even rate"),
-        field("rotation", pa.int16(), "Degrees clockwise by which a film's frames are turned to stand upright"),
-        field("container", pa.string(), "Container format of a film"),
-        field("codec", pa.string(), "Video codec of a film"),
-        field("has_audio", pa.bool_(), "True where a film has sound"),
+        field("fps", pa.float64(), "Frames a second of a video, on average"),
+        field("variable_fps", pa.bool_(), "True where a video's frames do not come at an even rate"),
+        field("rotation", pa.int16(), "Degrees clockwise by which a video's frames are turned to stand upright"),
+        field("container", pa.string(), "Container format of a video"),
+        field("codec", pa.string(), "Video codec of a video"),
+        field("has_audio", pa.bool_(), "True where a video has sound"),
+        field("mirrored", pa.bool_(), "True where a video's frames, turned upright, are shown left to right mirrored"),
+        field("pixel_aspect", pa.float64(), "How many times as wide as high a video's stored pixels are shown"),
+        field("interlaced", pa.bool_(), "True where a video's frames are woven of two fields"),
+        field("timecode", pa.string(), "Time code of a video's first frame, as its container tells it"),
+        field("recorded_at", TIMESTAMP, "When a video was recorded, by its container's own word"),
+        field("tracks", pa.list_(TRACK), "All tracks of a video's container"),
+        field("chapters", pa.list_(CHAPTER), "Chapters that a video's container names; they become its chapters"),
         field("title", pa.string(), "Title from the file's own metadata"),
+        field(
+            "attachments",
+            pa.list_(ATTACHMENT),
+            "Files inside a PDF, those that are read and those that are not; null for other kinds",
+        ),
+        field("outline", pa.list_(OUTLINE_ENTRY), "A PDF's bookmarks in order; null for other kinds"),
         field("status", pa.string(), "done, partial, failed, skipped, pending or deleted", nullable=False),
         field("reason", pa.string(), "Reason code where the status is not done"),
         field("read_recipe_id", pa.string(), "Recipe of the segments that are current for this file"),
@@ -121,6 +82,7 @@ ASSETS: Final = pa.schema(
 SEGMENTS: Final = pa.schema(
     [
         field("asset_id", pa.string(), "The file that holds the segment", nullable=False),
+        field("uri", pa.string(), "Where the file lay when the row was made; the views tell where it lies now"),
         field("kind", pa.string(), "page or shot", nullable=False),
         field("segment", pa.int32(), "Position in the file from 1: page number or shot number", nullable=False),
         field("page_number", pa.int32(), "Page from 1; null for shots"),
@@ -129,28 +91,68 @@ SEGMENTS: Final = pa.schema(
         field("width_px", pa.int32(), "Width of the upright page or frame at the recipe's resolution"),
         field("height_px", pa.int32(), "Height of the upright page or frame at the recipe's resolution"),
         field("rotation", pa.int16(), "Degrees clockwise by which the stored page was turned to stand upright"),
-        field("text", pa.string(), "Markdown in reading order, without running headers and footers"),
-        field("text_source", pa.string(), "text_layer, model or none", nullable=False),
+        field("text", pa.string(), "Markdown in reading order, without running headers, footers and comments"),
+        field(
+            "text_source",
+            pa.string(),
+            "Where the text comes from, first what stands on the page or screen: text_layer, model, subtitle, speech "
+            "or none",
+            nullable=False,
+        ),
         field("blocks", pa.list_(BLOCK), "The parts of the segment with their boxes, headers and footers included"),
         field("caption", pa.string(), "What a picture or shot shows, from a model that can tell; else null"),
         field("frame_times", pa.list_(pa.float64()), "Presentation times of the frames that were read; null for pages"),
-        field("thumbnail", pa.binary(), "Small WebP picture of the upright page or of the shot; null where turned off"),
-        field("language", pa.string(), "ISO 639-1 code of the text's language; null where it cannot be told"),
+        field("language", pa.string(), "BCP 47 tag of the text's language (de, yue); null where it cannot be told"),
         field(
             "layer_agreement", pa.float32(), "0..1 likeness of the model's text and the text layer, where both exist"
         ),
+        field("reader", pa.string(), "What read the page: layer, ocr or model; null for shots"),
+        field(
+            "route_reason",
+            pa.string(),
+            "Why the page went to that reader: usable_layer or blank; no_layer, hidden_ocr or garbled_layer; formula, "
+            "figure, table, form or low_confidence (what the layer alone does not tell); all_pages (--route model); "
+            "null for shots",
+        ),
+        field(
+            "reference",
+            pa.string(),
+            "Independent reader that a model's words were compared with: text_layer, ocr, ocr_detection (where text "
+            "stands, without its words) or none; null where no model read the page",
+        ),
+        field("word_count", pa.int32(), "Words of the text that were compared"),
+        field("support", pa.float32(), "Share of the text's words that the reference reader found on the page"),
+        field("reference_word_count", pa.int32(), "Words that the reference reader found on the page"),
+        field("omitted", pa.float32(), "Share of the reference reader's words that the text lacks"),
+        field("omissions", pa.list_(OMISSION), "Passages that the reference reader found and the text lacks"),
+        field("token_probability_mean", pa.float32(), "Mean probability of the tokens that the model wrote"),
+        field("token_probability_min", pa.float32(), "Least probability of a token that the model wrote"),
         field(
             "flags",
             pa.list_(pa.string()),
-            "What is odd about the segment: blank, garbled_layer, hidden_ocr, low_confidence …",
+            "What is odd about the segment: blank, garbled_layer, hidden_ocr, low_confidence, unread_script, "
+            "layout_timeout, comments, attachments, xfa …",
         ),
         *PROVENANCE,
+    ]
+)
+
+THUMBNAILS: Final = pa.schema(
+    [
+        field("asset_id", pa.string(), "The file that holds the segment", nullable=False),
+        field("uri", pa.string(), "Where the file lay when the row was made; the views tell where it lies now"),
+        field("segment", pa.int32(), "Position in the file from 1: page number or shot number", nullable=False),
+        field("image", pa.binary(), "Small WebP picture of the upright page or of the shot", nullable=False),
+        field("recipe_id", pa.string(), "The segment's recipe", nullable=False),
+        field("run_id", pa.string(), "The run that made the row", nullable=False),
+        field("created_at", TIMESTAMP, "When the row was made", nullable=False),
     ]
 )
 
 SUMMARIES: Final = pa.schema(
     [
         field("asset_id", pa.string(), "The file summarised", nullable=False),
+        field("uri", pa.string(), "Where the file lay when the row was made; the views tell where it lies now"),
         field("summary", pa.string(), "The summary; empty where the file holds too little text"),
         field(
             "method",
@@ -159,7 +161,7 @@ SUMMARIES: Final = pa.schema(
             nullable=False,
         ),
         field("key_points", pa.list_(KEY_POINT), "Its statements, each with its evidence"),
-        field("chapters", pa.list_(CHAPTER), "Parts of a film in order; null for documents"),
+        field("chapters", pa.list_(CHAPTER), "Parts of a video in order; null for documents"),
         *PROVENANCE,
     ]
 )
@@ -167,6 +169,7 @@ SUMMARIES: Final = pa.schema(
 ANSWERS: Final = pa.schema(
     [
         field("asset_id", pa.string(), "The file asked", nullable=False),
+        field("uri", pa.string(), "Where the file lay when the row was made; the views tell where it lies now"),
         field("question_id", pa.string(), "The question's id as the asker gave it", nullable=False),
         field("question", pa.string(), "The question", nullable=False),
         field("answer", pa.string(), "The answer; null where the file does not hold it"),
@@ -178,11 +181,28 @@ ANSWERS: Final = pa.schema(
     ]
 )
 
+COVERAGE: Final = pa.schema(
+    [
+        field("asset_id", pa.string(), "The file asked", nullable=False),
+        field("uri", pa.string(), "Where the file lay when the row was made; the views tell where it lies now"),
+        field("question_ids", pa.list_(pa.string()), "Ids of questions that the file does not answer", nullable=False),
+        field("questions", pa.list_(pa.string()), "These questions, in the order of their ids", nullable=False),
+        field("recipe_ids", pa.list_(pa.string()), "The recipe of each, in the order of their ids", nullable=False),
+        *(part for part in PROVENANCE if part.name != "recipe_id"),
+    ]
+)
+
 FAILURES: Final = pa.schema(
     [
         field("uri", pa.string(), "The file concerned", nullable=False),
         field("asset_id", pa.string(), "Its SHA-256; null where it could not be read"),
-        field("stage", pa.string(), "plan, decode, read, summarize or answer", nullable=False),
+        field(
+            "stage",
+            pa.string(),
+            "plan, transcribe, decode, read, ocr (the page has its row, which lacks what is told here), summarize or "
+            "answer",
+            nullable=False,
+        ),
         field("segment", pa.int32(), "The page or shot given up; null where the whole file is"),
         field("question_id", pa.string(), "The question given up, in stage answer"),
         field("reason", pa.string(), "Reason code, one of docs/failures.md", nullable=False),
@@ -193,16 +213,6 @@ FAILURES: Final = pa.schema(
         field("recipe_id", pa.string(), "The recipe that was being followed; null in stage plan"),
         field("run_id", pa.string(), "The run that gave it up", nullable=False),
         field("created_at", TIMESTAMP, "When it was given up", nullable=False),
-    ]
-)
-
-COUNTS: Final = pa.struct(
-    [
-        field("seen", pa.int64(), "All that the run's inputs hold"),
-        field("done", pa.int64(), "Computed by this run"),
-        field("reused", pa.int64(), "Already there under the same key"),
-        field("failed", pa.int64(), "In the failures table"),
-        field("skipped", pa.int64(), "Not this run's to do: other kinds of file, or beyond --limit"),
     ]
 )
 
@@ -222,14 +232,27 @@ RUNS: Final = pa.schema(
         field("busy_seconds", pa.float64(), "Seconds the replicas worked, summed over them"),
         field("idle_seconds", pa.float64(), "Seconds the replicas waited, summed over them"),
         field("cost", pa.float64(), "Replica hours times the price an hour, where a price was given"),
+        field(
+            "suspect_segments",
+            pa.int64(),
+            "Pages and shots read by this run that are empty, loop, hold no letters or are of low confidence",
+        ),
+        field(
+            "error_bounds",
+            pa.list_(ERROR_BOUND),
+            "How far the text of pages read by a model can be wrong: of all of them, then of each source folder",
+        ),
+        field("reference_seconds", pa.float64(), "CPU seconds that the reference reader took"),
     ]
 )
 
 TABLES: Final[dict[str, pa.Schema]] = {
     "assets": ASSETS,
     "segments": SEGMENTS,
+    "thumbnails": THUMBNAILS,
     "summaries": SUMMARIES,
     "answers": ANSWERS,
+    "coverage": COVERAGE,
     "failures": FAILURES,
     "runs": RUNS,
 }
@@ -238,8 +261,10 @@ TABLES: Final[dict[str, pa.Schema]] = {
 SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "assets": ("uri",),
     "segments": ("asset_id", "recipe_id", "segment"),
+    "thumbnails": ("asset_id", "recipe_id", "segment"),
     "summaries": ("asset_id", "recipe_id"),
     "answers": ("asset_id", "question_id", "recipe_id"),
+    "coverage": ("asset_id",),
     "failures": ("uri", "stage", "segment"),
     "runs": ("run_id",),
 }

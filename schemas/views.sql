@@ -16,8 +16,8 @@ CREATE OR REPLACE TEMP TABLE manifest AS
     });
 
 SELECT 'Folioscope run ' || run_id AS "published by",
-       CASE WHEN schema_version = 2 THEN 2
-            ELSE error('These tables have schema version ' || schema_version || ', this views.sql knows version 2: '
+       CASE WHEN schema_version = 3 THEN 3
+            ELSE error('These tables have schema version ' || schema_version || ', this views.sql knows version 3: '
                        || 'take the views.sql that lies beside them.') END AS "schema version"
 FROM manifest;
 
@@ -25,10 +25,14 @@ SET VARIABLE assets_files = (
     SELECT list_transform(tables['assets'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
 SET VARIABLE segments_files = (
     SELECT list_transform(tables['segments'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE thumbnails_files = (
+    SELECT list_transform(tables['thumbnails'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
 SET VARIABLE summaries_files = (
     SELECT list_transform(tables['summaries'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
 SET VARIABLE answers_files = (
     SELECT list_transform(tables['answers'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
+SET VARIABLE coverage_files = (
+    SELECT list_transform(tables['coverage'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
 SET VARIABLE failures_files = (
     SELECT list_transform(tables['failures'], lambda f: getvariable('output') || '/' || f.path) FROM manifest);
 SET VARIABLE runs_files = (
@@ -39,10 +43,20 @@ CREATE OR REPLACE TEMP VIEW assets AS
     SELECT * FROM read_parquet(getvariable('assets_files'), union_by_name = true);
 CREATE OR REPLACE TEMP VIEW all_segments AS
     SELECT * FROM read_parquet(getvariable('segments_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_thumbnails AS
+    SELECT * FROM read_parquet(getvariable('thumbnails_files'), union_by_name = true);
 CREATE OR REPLACE TEMP VIEW all_summaries AS
     SELECT * FROM read_parquet(getvariable('summaries_files'), union_by_name = true);
+CREATE OR REPLACE TEMP VIEW all_coverage AS
+    SELECT * FROM read_parquet(getvariable('coverage_files'), union_by_name = true);
+-- One row for each question asked of a file. Those that found nothing are kept in coverage, one row a file.
 CREATE OR REPLACE TEMP VIEW all_answers AS
-    SELECT * FROM read_parquet(getvariable('answers_files'), union_by_name = true);
+    SELECT * FROM read_parquet(getvariable('answers_files'), union_by_name = true)
+    UNION ALL BY NAME
+    SELECT asset_id, uri, unnest(question_ids) AS question_id, unnest(questions) AS question, false AS answerable,
+           unnest(recipe_ids) AS recipe_id, run_id, model, input_tokens // len(question_ids) AS input_tokens,
+           output_tokens // len(question_ids) AS output_tokens, seconds / len(question_ids) AS seconds, created_at
+    FROM all_coverage;
 CREATE OR REPLACE TEMP VIEW all_failures AS
     SELECT * FROM read_parquet(getvariable('failures_files'), union_by_name = true);
 CREATE OR REPLACE TEMP VIEW runs AS
@@ -62,18 +76,25 @@ CREATE OR REPLACE TEMP VIEW current_content AS
     FROM current_assets WHERE asset_id IS NOT NULL GROUP BY asset_id;
 
 CREATE OR REPLACE TEMP VIEW pages AS
-    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, start_s, end_s, frame_times)
+    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (uri, kind, start_s, end_s, frame_times)
     FROM all_segments AS segments
     JOIN current_content AS content
       ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
     WHERE segments.kind = 'page';
 
 CREATE OR REPLACE TEMP VIEW shots AS
-    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (kind, page_number)
+    SELECT content.uri, content.uris, content.title, segments.* EXCLUDE (uri, kind, page_number)
     FROM all_segments AS segments
     JOIN current_content AS content
       ON content.asset_id = segments.asset_id AND content.read_recipe_id = segments.recipe_id
     WHERE segments.kind = 'shot';
+
+-- Small pictures of those pages and shots, in a table of their own: no query of text reads them.
+CREATE OR REPLACE TEMP VIEW thumbnails AS
+    SELECT content.uri, content.uris, content.title, thumbnails.* EXCLUDE (uri)
+    FROM all_thumbnails AS thumbnails
+    JOIN current_content AS content
+      ON content.asset_id = thumbnails.asset_id AND content.read_recipe_id = thumbnails.recipe_id;
 
 -- One row a file, its summary beside it, and how many of its pages were read or given up.
 CREATE OR REPLACE TEMP VIEW documents AS
@@ -102,17 +123,19 @@ CREATE OR REPLACE TEMP VIEW videos AS
     FROM current_assets AS assets
     LEFT JOIN all_summaries AS summaries
       ON summaries.asset_id = assets.asset_id AND summaries.recipe_id = assets.summary_recipe_id
-    WHERE assets.kind = 'video';
+    WHERE assets.kind IN ('video', 'audio');
 
 -- One row for each question and document. Copies of a document may have been asked the same question by different
 -- recipes; the answer of the copy that a run changed last counts.
 CREATE OR REPLACE TEMP VIEW current_answers AS
     WITH asked AS (
         SELECT asset_id, recipe_id, max(run_id) AS asked_in
-        FROM (SELECT asset_id, unnest(answer_recipe_ids) AS recipe_id, run_id FROM current_assets)
+        FROM (SELECT asset_id, unnest(answer_recipe_ids) AS recipe_id, run_id FROM current_assets
+              UNION ALL  -- kept by folioscope ask --keep
+              SELECT asset_id, recipe_id, run_id FROM all_answers WHERE starts_with(recipe_id, 'ask-'))
         GROUP BY asset_id, recipe_id
     )
-    SELECT content.uri, content.uris, content.title, answers.*
+    SELECT content.uri, content.uris, content.title, answers.* EXCLUDE (uri)
     FROM all_answers AS answers
     JOIN asked ON asked.asset_id = answers.asset_id AND asked.recipe_id = answers.recipe_id
     JOIN current_content AS content ON content.asset_id = answers.asset_id

@@ -13,7 +13,28 @@ import pytest
 # On a machine shared with others an example may take long for no fault of its own. Chosen in pyproject.toml.
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+TESTS = Path(__file__).resolve().parent
+CORPUS = TESTS.parents[1] / "shared" / "corpus"
+
+
+# Files of tests that take a minute or more, first: the last one would else run alone, on one core of two.
+HEAVY = (
+    "pipeline/test_faults.py",
+    "pipeline/test_video_run.py",
+    "pipeline/test_speech_run.py",
+    "model/engine/test_torch_engine.py",
+    "pipeline/test_retention.py",
+    "pipeline/test_commits.py",
+    "model/kimi/test_replica.py",
+    "pipeline/test_canary.py",
+    "pipeline/test_plan_fuzz.py",
+    "jobs/test_report.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {str(TESTS / name): place for place, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: order.get(str(item.path), len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -26,16 +47,13 @@ def corpus() -> Path:
 
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    """One Ray for all tests that need one: starting it costs more than they do."""
+    """One Ray for all tests of this process that need one: starting it costs more than they do."""
     import ray
 
-    import pipeline.session  # sets what Ray reads at import
-
-    assert pipeline.session.NO_PROGRESS_TIMEOUT_S > 0
     ray.init(
         address="local",
         num_cpus=4,
-        num_gpus=1,  # in Ray's books alone: actors that ask for a GPU are placed as on a machine that has one
+        num_gpus=1,  # in Ray's accounting alone: actors that ask for a GPU are placed as on a machine that has one
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -22,14 +22,16 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["pipeline", "model"], enable_loader_override=False):
-    import pipeline.decode.image
-    import pipeline.decode.pdf
-    import pipeline.decode.probe  # noqa: F401  which the child loads as it needs them: later is too late to watch them
-    from pipeline.config import ConfigError, load_questions
-    from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage, Probe
-    from pipeline.decode.worker import DecodeRequest, ProbeRequest, Server
-    from pipeline.failures import Failure
-    from pipeline.sources import SourceFile, UnlistedInput, list_sources
+    import folioscope.pipeline.decode.image
+    import folioscope.pipeline.decode.pdf
+    import folioscope.pipeline.decode.probe  # noqa: F401  which the child loads as it needs them: later is too late to watch them
+    from folioscope.pipeline.decode.messages import DecodeRequest, ProbeRequest
+    from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings, FailedSegment, Probe
+    from folioscope.pipeline.decode.worker import Server
+    from folioscope.pipeline.errors import ConfigError
+    from folioscope.pipeline.failures import Failure
+    from folioscope.pipeline.questions import load_questions
+    from folioscope.pipeline.storage.sources import FailedInput, SourceFile, list_sources
 
 from examples.make_archive import PASSWORD, make_archive
 
@@ -60,7 +62,7 @@ def decoder(scratch: Path) -> tuple[Callable[[bytes], None], list[bytes]]:
         pages = tuple(range(1, min(found.page_count or 0, 2) + 1))
         for answer in server.answer(DecodeRequest(path, NAME, found.kind, pages, FAST)):
             assert isinstance(answer, DecodedPage) or (
-                isinstance(answer, FailedPage) and NAME in answer.failure.message
+                isinstance(answer, FailedSegment) and NAME in answer.failure.message
             )
 
     return decode, sorted((file for file in files if file), key=len)[:8]
@@ -78,7 +80,7 @@ def planner(scratch: Path) -> tuple[Callable[[bytes], None], list[bytes]]:
         path.write_bytes(data[1:])
         if suffix == ".txt":
             for found in islice(list_sources((str(path),)), MOST_LISTED):
-                assert isinstance(found, SourceFile) or (isinstance(found, UnlistedInput) and found.failure.message)
+                assert isinstance(found, SourceFile) or (isinstance(found, FailedInput) and found.failure.message)
             return
         try:
             load_questions(path)
@@ -107,7 +109,7 @@ def main() -> None:
             f"-runs={arguments.runs}",
             f"-seed={arguments.seed}",
             "-rss_limit_mb=4096",
-            "-timeout=60",
+            "-timeout=300",
             "-max_len=65536",
         ]
         atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={tempfile.gettempdir()}/fuzz-", str(corpus)], target)

@@ -19,6 +19,7 @@ FAULTS = {
     "decode child killed": "a file that crashes, hangs or bloats the decoder; SIGKILL",
     "node lost": "a machine that goes while it works; others that come",
     "object store fails": "503 and 500, dropped and cut connections, slow answers, refused credentials, a bucket gone",
+    "model server fails": "it throttles, drops, stalls, truncates, talks nonsense, refuses, and echoes the key",
     "full disk": "no space left on the output's disk",
     "output not writable": "a read-only disk, missing permissions",
     "clock jumps": "the machine's clock set forward or back, between runs and in one",
@@ -29,6 +30,8 @@ ELSEWHERE = {
     ("node lost", "identify"): "as at read: every stage goes through the same pool of actors (`run_actors`)",
     ("node lost", "understand"): "as at read: every stage goes through the same pool of actors (`run_actors`)",
     ("node lost", "publish"): "the driver publishes alone: see driver killed",
+    ("model server fails", "identify"): "no model is asked",
+    ("model server fails", "publish"): "no model is asked",
     ("actor killed", "publish"): "no actor is at work",
 }
 HEAD = """# What is promised, and the test that proves it
@@ -54,14 +57,14 @@ TAIL = """
 
 - **2,000 damaged files** (`python benchmarks/hostile.py`, seed 1: the demo archive's files with bytes flipped, cut,
   dropped, repeated, zeroed, swapped, grafted, and numbers made extreme) beside 200 whole ones, through the whole job:
-  no crash, no hang, books balanced, every page of the 200 read. Of the damaged, 890 were read whole and 197 in part;
+  no crash, no hang, accounting balanced, every page of the 200 read. Of the damaged, 890 were read whole and 197 in part;
   913 were given up: 371 `damaged_file`, 110 `type_mismatch`, 48 `password_required`, 7 `empty_file`, 4 `no_pages`, and
   the rest page by page (840 pages `damaged_file`, 170 `decode_error`).
 - **Twenty kills** of drivers, actors and decode children over 200 units, on every change.
 - **Half an hour of kills on S3** (`make soak`, seed 1): 17 rounds over 60 documents, 91 kills (43 actors, 26 decode
   children, 22 drivers), 14,280 rows compared with an undisturbed run's, none lost, none other. A driver's memory was 353
   MB at its peak and grew by 29 MB at the most in its life.
-- **59 real hostile files** (torn, encrypted, mislabelled, fuzzed, bombs; not in the repository), in one go: 38 read whole
+- **59 real hostile files** (truncated, encrypted, mislabelled, fuzzed, bombs; not in the repository), in one go: 38 read whole
   or in part, 19 given up with a reason, 2 skipped by their type, each as it should be.
 
 ## What the promise does not cover

@@ -1,4 +1,4 @@
-"""Whole rows of the six tables for tests, each value changeable, and an output folder published from them."""
+"""Whole rows of the eight tables for tests, each value changeable, and an output folder published from them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from schemas.migrations import to_table
-from schemas.tables import SCHEMA_VERSION, TABLES
+from folioscope.schemas.migrations import to_table
+from folioscope.schemas.tables import SCHEMA_VERSION, TABLES
 
 Row = dict[str, Any]
 MOMENT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -64,6 +64,13 @@ def block(text: str, **changes: Any) -> Row:
         "level": 0,
         "start_s": None,
         "end_s": None,
+        "language": None,
+        "track": None,
+        "flags": [],
+        "words": [],
+        "support": None,
+        "unsupported": [],
+        "cells": [],
     } | changes
 
 
@@ -86,6 +93,18 @@ def page(asset_id: str, number: int, recipe_id: str = "read-1", **changes: Any) 
     return _row("segments", defaults, changes)
 
 
+def thumbnail(asset_id: str, number: int, image: bytes, recipe_id: str = "read-1", **changes: Any) -> Row:
+    defaults = {
+        "asset_id": asset_id,
+        "segment": number,
+        "image": image,
+        "recipe_id": recipe_id,
+        "run_id": "run-1",
+        "created_at": MOMENT,
+    }
+    return _row("thumbnails", defaults, changes)
+
+
 def summary(asset_id: str, recipe_id: str = "sum-1", **changes: Any) -> Row:
     defaults = {
         "asset_id": asset_id,
@@ -105,6 +124,8 @@ def evidence(quote: str, page_number: int | None = 1) -> Row:
         "quote": quote,
         "bbox": None,
         "verified": True,
+        "verified_by": "text_layer",
+        "repaired": False,
     }
 
 
@@ -120,6 +141,19 @@ def answer(asset_id: str, question_id: str, recipe_id: str, **changes: Any) -> R
         **_provenance(recipe_id),
     }
     return _row("answers", defaults, changes)
+
+
+def coverage(asset_id: str, asked: Mapping[str, str], **changes: Any) -> Row:
+    """``asked``: questions that found nothing, each with its recipe."""
+    made = {name: value for name, value in _provenance("").items() if name != "recipe_id"}
+    defaults = {
+        "asset_id": asset_id,
+        "question_ids": list(asked),
+        "questions": [f"What of {question}?" for question in asked],
+        "recipe_ids": list(asked.values()),
+        **made,
+    }
+    return _row("coverage", defaults, changes)
 
 
 def failure(uri: str, asset_id: str | None, **changes: Any) -> Row:
@@ -150,6 +184,7 @@ def run(run_id: str, **changes: Any) -> Row:
         "busy_seconds": 90.0,
         "idle_seconds": 30.0,
         "cost": 0.12,
+        "suspect_segments": 0,
     }
     return _row("runs", defaults, changes)
 

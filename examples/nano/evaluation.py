@@ -13,9 +13,9 @@ from rapidfuzz.distance import Levenshtein
 
 from examples.nano.drawing import Style, Words, draw
 from examples.nano.lessons import Desk, Lesson, count_lesson, presence_lesson, read_lesson, to_patches
-from model.engine.interface import Completion, Picture, Request, Sampling, complete_in_order
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.engine.interface import Completion, Picture, Request, Sampling, complete_in_order
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
 
 CLEAN = Style(noise=False)
 SEED = 20_261_124

@@ -1,6 +1,6 @@
 """Writes a trained nano model as a checkpoint in the published layout, in bfloat16, with its card and its curve.
 
-    python -m examples.nano.export --run DIR --to model/nano
+    python -m examples.nano.export --run DIR --to examples/nano/checkpoint
 
 Measures the exported checkpoint, not the one in training, and puts the figures into its card. Two minutes.
 """
@@ -19,10 +19,11 @@ from examples.nano.evaluation import evaluate
 from examples.nano.lessons import Desk
 from examples.nano.recipe import BASE_ENTRIES, SIZES, make_config, make_model
 from examples.nano.teaching import LetterHead
-from model.kimi_vl.checkpoint import load
-from model.kimi_vl.tiny_checkpoint import tiny_config, write_weights
-from model.kimi_vl.tiny_tokenizer import write_tiny_tokenizer
-from model.kimi_vl.tokenization import KimiVLTokenizer
+from folioscope.model.kimi_vl.checkpoint import load
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_checkpoint import tiny_config, write_weights
+from folioscope.model.kimi_vl.tiny_tokenizer import write_tiny_tokenizer
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer
 
 CURVE = Path(__file__).parent / "curve.png"
 CARD = """\
@@ -65,7 +66,7 @@ def export(run: Path, target: Path, seed: int) -> dict[str, Any]:
     parts = torch.nn.ModuleList([model, LetterHead(make_config().vision_config.hidden_size)])
     parts.load_state_dict(state["parts"])
     write_weights(target, model.to(torch.bfloat16), shards=1)
-    shipped = load(target, dtype="float32")
+    shipped = load(KimiVLForConditionalGeneration, target, dtype="float32")
     figures = evaluate(shipped, Desk(KimiVLTokenizer.from_pretrained(target)), quick=False)
     parameters = sum(tensor.numel() for tensor in shipped.state_dict().values())
     card = CARD.format(parameters=parameters, minutes=state["seconds"] / 60, seed=seed, processes=2, **figures)

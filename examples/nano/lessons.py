@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 
 from examples.nano.drawing import PATCH, Drawing, Style, Words, draw
-from model.kimi.prompts import NANO_COUNT, NANO_PRESENCE, NANO_READ
-from model.kimi_vl.chat import widen_images
-from model.kimi_vl.special_tokens import IM_END, MEDIA_PAD
-from model.kimi_vl.tokenization import KimiVLTokenizer
+from examples.nano.words import COUNT, PRESENCE, READ
+from folioscope.model.kimi_vl.chat import widen_images
+from folioscope.model.kimi_vl.special_tokens import IM_END, MEDIA_PAD
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer
 
 BLANK = "(blank)"
 IGNORED = -100
 
 
 def presence_question(word: str) -> str:
-    return NANO_PRESENCE.format(word=word)
+    return PRESENCE.format(word=word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Batch:
 
 def read_lesson(drawing: Drawing) -> Lesson:
     if not drawing.lines:
-        return Lesson((drawing,), NANO_READ, BLANK)
-    return Lesson((drawing,), NANO_READ, drawing.text, drawing.cells)
+        return Lesson((drawing,), READ, BLANK)
+    return Lesson((drawing,), READ, drawing.text, drawing.cells)
 
 
 def count_lesson(drawing: Drawing) -> Lesson:
-    return Lesson((drawing,), NANO_COUNT, str(len(drawing.lines)))
+    return Lesson((drawing,), COUNT, str(len(drawing.lines)))
 
 
 def presence_lesson(rng: random.Random, words: Words, drawings: Sequence[Drawing]) -> Lesson:

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_checkpoint import TinySizes, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary, write_tiny_tokenizer
-from model.kimi_vl.tokenization import KimiVLTokenizer
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary, write_tiny_tokenizer
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer
 
 BASE_ENTRIES = 256  # single bytes: what is read is spelt out
 SIZES = TinySizes(

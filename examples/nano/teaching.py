@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from examples.nano.drawing import NOTHING, SLOTS
 from examples.nano.lessons import IGNORED, Batch
-from model.kimi_vl.attention import LatentAttention, causal_mask
-from model.kimi_vl.experts import MixtureOfExperts, Router
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.attention import LatentAttention, causal_mask
+from folioscope.model.kimi_vl.experts import MixtureOfExperts, Router
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
 
 LETTERS = NOTHING + 1
 GUIDED_LAYERS = (1, 2)

@@ -1,9 +1,10 @@
-"""Answers found, never written: a verbatim sentence of the document or film with its place, or "not found".
+"""Answers found, never written: a verbatim sentence of the document or video with its place, or "not found".
 
-Passages are retrieved by BM25. The document is taken to hold the answer only where one passage covers what the question
-asks about: its names and numbers all, its other words for the most part, and something of the kind asked for (a name
-for *who*, a number for *how many*, a date for *when*) beside them. So most wrong answers end as "not found". The index
-costs about 50 µs a sentence, a question a millisecond.
+Passages are retrieved by BM25. The document is taken to hold the answer only where one passage covers what the
+question asks about: its names and numbers all, its other words for the most part, and in the sentence itself something
+of the kind asked for (``asked.py``) that the question did not bring. A row of a table is read with the names of its
+columns: the answer is then the row's label, the column's name and the cell. So most wrong answers end as "not found".
+The index costs about 50 µs a sentence, a question some milliseconds.
 """
 
 from __future__ import annotations
@@ -12,51 +13,34 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import bm25s
 import numpy as np
 
-from model.embedded.sentences import Sentence, sentences_of
-from model.protocol import Answer, AssetText, FilmText, Question, Usage
-from model.words import FUNCTION_WORDS, content_tokens, tokens
+from folioscope.model.embedded.asked import Asked
+from folioscope.model.embedded.sentences import Sentence, sentences_of
+from folioscope.model.protocol import Answer, AssetText, Question, Usage, VideoText
+from folioscope.model.words import content_tokens, tokens
 
-SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.69", "answerer": "2"}
+SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.66", "answerer": "4", "words": "snowball"}
 WINDOW = 3  # sentences a passage
-CANDIDATES = 8
-COVERAGE = 0.69
-_NUMBER = re.compile(
-    r"\d|[一二三四五六七八九十百千万]|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|"
-    r"thousand|million|dozen|ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|\w+zig|\w*hundert|\w*tausend|"
-    r"deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|vingt|trente|quarante|cinquante|soixante|cent|mille|"
-    r"dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|veinte|treinta|cien)\b",
-    re.I,
+COVERAGE = 0.66  # of the question's words, by how rare they are, that a passage must hold
+OWN = 0.5  # of what is asked, names aside, that the sentence itself must hold
+HEADING_REACH = 12  # sentences up to which a heading counts for those below it
+OWN_OF_WHO = 0.5  # the same for "who" and "where": names stand in many sentences
+COUNTED = 0.15  # for a number right before what "how many" counts
+WRITTEN = frozenset(
+    "one two three four five six seven eight nine ten eleven twelv million billion thousand hundr dozen".split()
 )
-_DATE = re.compile(
-    r"\b(1[0-9]|20|21)\d\d\b|\b\d{1,2}[./:-]\d{1,2}\b|[年月日]|\b\d{1,2}\s?[ap]\.?m\b|"
-    r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez|janv|févr|avr|juin|juil|août|déc|ene|abr|ago|"
-    r"dic|mon|tues|wednes|thurs|fri|satur|sun)\w*\b",
-    re.I,
-)
-_NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZÀ-ÞΑ-ΩА-Я][\w’'-]+")
-_HOW_MANY = (
-    r"\b(how (many|much|long|far|old|high|deep|large|big|wide)|wie ?viele?|combien|cuánt|quant[io]|hoeveel)|多少|几"
-)
-_WHEN = r"\b(when|(what|which) (year|date|day|time|month)|wann|quand|cuándo|quando|wanneer)\b|何时|什么时候"
-_WHO_WHERE = r"\b(who|whom|whose|where|wer|wem|wen|wo|qui|où|quién|dónde|chi|dove|wie is)\b|谁|哪里"
-_KINDS: Final = tuple(
-    (kind, re.compile(pattern, re.I))
-    for kind, pattern in (("number", _HOW_MANY), ("date", _WHEN), ("name", _WHO_WHERE))
-)
-_COUNTED = re.compile(r"\b(?:how many|wie ?viele|combien d[e'’]|cuánt[oa]s|quant[ie]|hoeveel)\s*(\w+)", re.I)
-_CHECKS: Final = {"number": _NUMBER, "date": _DATE, "name": _NAME}
+_NOTE_OF_YEAR = re.compile(r"(?<=\b\d{4})\.(?=\d{1,3}\b)")
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The passages of a document or film: a window of sentences around each sentence, within its page or shot."""
+    """The passages of a document or video: a window of sentences around each sentence, within its page or shot."""
 
     sentences: list[Sentence]
     windows: list[list[int]]
@@ -64,12 +48,13 @@ class _Index:
     idf: dict[str, float]
     unseen_idf: float
     retriever: bm25s.BM25 | None
+    language: str | None
     names_stand_out: bool  # False in German, which writes every noun with a capital
     headings_answer: bool  # on a screen the largest words say what is meant; on a page they only name it
 
 
 def answer(asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
-    """One answer a question, in order; the document or film is indexed once."""
+    """One answer a question, in order; the document or video is indexed once."""
     begun = time.perf_counter()
     index = _build(asset)
     building = (time.perf_counter() - begun) / max(1, len(questions))
@@ -77,98 +62,153 @@ def answer(asset: AssetText, questions: Sequence[Question]) -> list[Answer]:
 
 
 def _build(asset: AssetText) -> _Index:
+    segments = asset.shots if isinstance(asset, VideoText) else asset.pages
+    languages = Counter(segment.language for segment in segments if segment.language)
+    language = languages.most_common(1)[0][0] if languages else None
     sentences = sentences_of(asset)
-    terms = [frozenset(tokens(sentence.text)) for sentence in sentences]
+    terms = [frozenset(tokens(_with_names(sentence), language)) for sentence in sentences]
     windows = [_window(sentences, i) for i in range(len(sentences))]
     frequency = Counter(term for group in terms for term in group)
     idf = {term: math.log(1 + len(sentences) / count) for term, count in frequency.items()}
     retriever = None
     if sentences:
         retriever = bm25s.BM25()
-        corpus = [[term for i in window for term in tokens(sentences[i].text)] or ["\0"] for window in windows]
+        own = [tokens(_with_names(sentence), language) for sentence in sentences]
+        corpus = [[term for i in window for term in own[i]] or ["\0"] for window in windows]
         retriever.index(corpus, show_progress=False)
-    is_film = isinstance(asset, FilmText)
-    segments = asset.shots if isinstance(asset, FilmText) else asset.pages
-    languages = [segment.language for segment in segments]
-    german = languages.count("de") > len(languages) / 2
     unseen = math.log(2 + len(sentences))
-    return _Index(sentences, windows, terms, idf, unseen, retriever, not german, is_film)
+    is_video = isinstance(asset, VideoText)
+    return _Index(sentences, windows, terms, idf, unseen, retriever, language, language != "de", is_video)
+
+
+def _with_names(sentence: Sentence) -> str:
+    """A sentence's words; of a table's row also the names of its columns. The number of a note is none of a year's."""
+    return " ".join(
+        (_NOTE_OF_YEAR.sub(". ", sentence.text), *dict.fromkeys(cell.name for cell in sentence.cells if cell.name))
+    )
 
 
 def _window(sentences: list[Sentence], centre: int) -> list[int]:
-    """The sentence, its neighbours in the page or shot, and the heading that it stands under."""
+    """The sentence, its neighbours in the page or shot, and the heading that it stands under.
+
+    What a row of a table says does not go on in the next one: its passage is the row and the heading or caption above.
+    """
     half = WINDOW // 2
-    segment = sentences[centre].segment
-    near = [
-        i
-        for i in range(max(0, centre - half), min(len(sentences), centre + half + 1))
-        if sentences[i].segment == segment
-    ]
-    heading = next((i for i in range(centre, max(-1, centre - 12), -1) if sentences[i].kind == "heading"), None)
+    segment, block = sentences[centre].segment, sentences[centre].block
+    if sentences[centre].kind == "row":
+        first = centre
+        while first > 0 and sentences[first - 1].block == block:
+            first -= 1
+        section = next((i for i in range(centre - 1, first - 1, -1) if len(sentences[i].cells) == 1), None)
+        near = [i for i in range(max(0, first - 2), first) if sentences[i].segment == segment]
+        near += [centre] if section is None else [section, centre]
+    else:
+        first = centre
+        near = [
+            i
+            for i in range(max(0, centre - half), min(len(sentences), centre + half + 1))
+            if sentences[i].segment == segment
+        ]
+    above = range(first, max(-1, first - HEADING_REACH), -1)
+    heading = next((i for i in above if sentences[i].kind == "heading"), None)
     return near if heading is None or heading in near else [heading, *near]
 
 
 def _answer(index: _Index, question: Question, building: float) -> Answer:
     begun = time.perf_counter()
-    wanted = list(dict.fromkeys(content_tokens(question.text)))
-    best: tuple[float, int] | None = None
-    if wanted and index.retriever is not None:
-        for centre in _retrieve(index, wanted):
-            score = _score(index, centre, question.text, wanted)
-            if score is not None and (best is None or score > best[0]):
-                best = (score, centre)
+    asked = Asked.of(question.text, index.language, names_stand_out=index.names_stand_out)
+    best: tuple[float, str, int] | None = None
+    for centre in _retrieve(index, asked.terms):
+        found = _judge(index, centre, asked)
+        if found is not None and (best is None or found[0] > best[0]):
+            best = (*found, centre)
     usage = Usage(seconds=building + time.perf_counter() - begun)
     if best is None:
         return Answer(question.question_id, None, False, None, usage=usage)
-    sentence = index.sentences[best[1]]
-    return Answer(question.question_id, sentence.text, True, min(1.0, best[0]), (sentence.evidence,), usage=usage)
+    score, text, centre = best
+    evidence = (index.sentences[centre].evidence,)
+    return Answer(question.question_id, text, True, min(1.0, score), evidence, usage=usage)
 
 
-def _retrieve(index: _Index, wanted: list[str]) -> list[int]:
+def _retrieve(index: _Index, wanted: Sequence[str]) -> list[int]:
+    """Every passage that holds a word of the question, the most telling first."""
     known = [term for term in wanted if term in index.idf]
     if not known or index.retriever is None:
         return []
     scores = index.retriever.get_scores(known)
-    return [int(i) for i in np.argsort(-scores, kind="stable")[:CANDIDATES] if scores[i] > 0]
+    return [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0]
 
 
-def _score(index: _Index, centre: int, question: str, wanted: list[str]) -> float | None:
-    """How well the passage around a sentence answers; None where it does not hold what is asked about."""
+def _judge(index: _Index, centre: int, asked: Asked) -> tuple[float, str] | None:
+    """(how well the passage around a sentence answers, the answer); None where it does not hold what is asked about."""
+    sentence, own = index.sentences[centre], index.terms[centre]
+    if sentence.kind == "names" or (sentence.kind == "heading" and not index.headings_answer):
+        return None
+    if sentence.text.endswith(":"):
+        return None  # the answer comes after it
     passage = frozenset().union(*(index.terms[i] for i in index.windows[centre]))
-    weight = {term: index.idf.get(term, index.unseen_idf) for term in wanted}
-    covered = sum(weight[term] for term in wanted if term in passage) / sum(weight.values())
-    names = _names(question, index.names_stand_out)
-    counted = _COUNTED.search(question)
-    if counted is not None and not set(content_tokens(counted[1])) <= passage:
-        return None  # what is to be counted must be there
-    if covered < COVERAGE or not names <= passage:
+    if not (asked.names | asked.thing) <= passage:
         return None
-    sentence = index.sentences[centre]
-    if sentence.kind == "heading" and not index.headings_answer:
-        return None
-    kind = next((kind for kind, pattern in _KINDS if pattern.search(question)), None)
-    if kind is not None and not _holds_kind(sentence.text, kind, question):
-        return None
+    covered = _share(index, asked.terms, passage)
     # Whom it is about may stand in the sentence before; what is asked about them stands in the answer.
-    relation = [term for term in wanted if term not in names] or wanted
-    own = sum(weight[term] for term in relation if term in index.terms[centre]) / sum(weight[term] for term in relation)
-    return 0.5 * covered + 0.5 * own
+    if sentence.kind == "row":
+        own |= _section_terms(index, centre)
+        if not {name for name in asked.names if name[0].isdigit()} <= own:
+            return None
+    relation = _share(index, [term for term in asked.terms if term not in asked.names] or asked.terms, own)
+    if covered < COVERAGE or relation < (OWN_OF_WHO if asked.kind == "name" else OWN):
+        return None
+    text = _from_row(index, sentence, asked) if sentence.cells else sentence.text
+    if text is None or not (sentence.cells or asked.is_answered_by(text)):
+        return None
+    if not set(content_tokens(text, index.language)) - set(asked.terms):
+        return None  # it only restates the question
+    named = 1.0 if asked.names <= own else 0.0
+    counted = COUNTED if asked.thing and _counts(index, sentence, asked) else 0.0
+    return 0.4 * covered + 0.4 * relation + 0.2 * named + counted, text
 
 
-def _names(question: str, names_stand_out: bool) -> frozenset[str]:
-    """Terms of the names and numbers in a question: a passage that lacks one is about something else."""
-    words = re.findall(r"[^\W_][\w'’.,-]*", question)
-    named = [
-        word for word in words[1:] if names_stand_out and word[0].isupper() and word.casefold() not in FUNCTION_WORDS
-    ]
-    numbers = [word for word in words if word[0].isdigit()]
-    return frozenset(term for word in (*named, *numbers) for term in content_tokens(word))
+def _counts(index: _Index, sentence: Sentence, asked: Asked) -> bool:
+    terms = tokens(sentence.text, index.language)
+    return asked.counts(terms, [any(c.isdigit() for c in term) or term in WRITTEN for term in terms])
 
 
-def _holds_kind(text: str, kind: str, question: str) -> bool:
-    """True where the sentence holds something of the kind asked for that the question did not bring itself."""
-    asked = {word.casefold() for word in re.findall(r"\w+", question)}
-    return any(
-        not {word.casefold() for word in re.findall(r"\w+", match[0])} <= asked
-        for match in _CHECKS[kind].finditer(text)
-    ) or (kind == "name" and not text.isascii())
+def _section_terms(index: _Index, centre: int) -> frozenset[str]:
+    """Terms of the row with a single cell that a table's row stands under."""
+    found = (i for i in index.windows[centre] if i != centre and len(index.sentences[i].cells) == 1)
+    return frozenset().union(*(index.terms[i] for i in found))
+
+
+def _share(index: _Index, terms: Iterable[str], held: frozenset[str]) -> float:
+    """The share of terms that are held, by how rare each is."""
+    weight = {term: index.idf.get(term, index.unseen_idf) for term in terms}
+    return sum(value for term, value in weight.items() if term in held) / (sum(weight.values()) or 1.0)
+
+
+def _from_row(index: _Index, sentence: Sentence, asked: Asked) -> str | None:
+    """What a row answers: its label with the one cell whose column the question names, else the row as it stands.
+
+    None where the question names nothing that stands in the row itself.
+    """
+    wanted = set(asked.terms)
+    label, *others = sentence.cells
+    in_label = wanted & set(content_tokens(label.text, index.language))
+    if not others:
+        return None
+    if not in_label:
+        back = any(wanted & set(content_tokens(cell.text, index.language)) for cell in others)
+        return sentence.text if back and asked.kind in (None, "name") else None
+    others = [cell for cell in others if asked.is_answered_by_cell(cell.text)]
+    if not others:
+        return None
+    left = wanted - in_label
+    scored = [(_weight(index, left & set(content_tokens(cell.name, index.language))), cell) for cell in others]
+    most = max(weight for weight, _ in scored)
+    best = [cell for weight, cell in scored if weight == most]
+    if not most or len(best) > 1:
+        return sentence.text
+    return f"{label.text}, {best[0].name}: {best[0].text}"
+
+
+def _weight(index: _Index, terms: Iterable[str]) -> float:
+    return sum(index.idf.get(term, index.unseen_idf) for term in terms)

@@ -1,4 +1,4 @@
-"""Chapters of a film from its shots and the words on its screen; each is called by the largest words in it.
+"""Chapters of a video from its shots and the words on its screen; each is called by the largest words in it.
 
 Every shot begins as a part of its own. Parts that show the same words, and parts that show none, join the one before;
 then the shortest part joins its more similar neighbour until all are long enough. Words that stand in most of the
@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from model.plain_text import strip_markup
-from model.protocol import Block, Box, Chapter, ShotText
-from model.words import content_tokens
+from folioscope.model.plain_text import strip_markup
+from folioscope.model.protocol import Block, Box, Chapter, ShotText
+from folioscope.model.words import content_tokens
 
-SETTINGS: Final = {"chapters": "1"}
+SETTINGS: Final = {"chapters": "2"}
 MOST_CHAPTERS = 24
 SHORTEST_S = 3.0
 SAME = 0.5  # share of the smaller part's words that both show
@@ -44,11 +44,11 @@ class _Part:
 
 
 def chapters_of(shots: Sequence[ShotText]) -> tuple[Chapter, ...]:
-    """Chapters that cover all shots, in order, none shorter than a 24th of the film but where there is only one."""
+    """Chapters that cover all shots, in order, none shorter than a 24th of the video but where there is only one."""
     if not shots:
         return ()
     everywhere = _everywhere(shots)
-    parts = _joined(_Part((shot,), frozenset(content_tokens(shot.text)) - everywhere) for shot in shots)
+    parts = _joined(_Part((shot,), frozenset(content_tokens(shot.screen_text)) - everywhere) for shot in shots)
     shortest = max(SHORTEST_S, (shots[-1].end_s - shots[0].start_s) / MOST_CHAPTERS)
     while len(parts) > 1:
         number = min(range(len(parts)), key=lambda n: parts[n].seconds)
@@ -61,7 +61,7 @@ def chapters_of(shots: Sequence[ShotText]) -> tuple[Chapter, ...]:
 
 def _everywhere(shots: Sequence[ShotText]) -> frozenset[str]:
     """Words that stand in most shots."""
-    counts = Counter(word for shot in shots for word in set(content_tokens(shot.text)))
+    counts = Counter(word for shot in shots for word in set(content_tokens(shot.screen_text)))
     if len(shots) < FEW_SHOTS:
         return frozenset()
     return frozenset(word for word, count in counts.items() if count > MOST_SHOTS * len(shots))
@@ -129,4 +129,6 @@ def _names(block: Block, text: str, everywhere: frozenset[str]) -> bool:
     words = set(content_tokens(text))
     letters = sum(character.isalpha() for character in text)
     sure = block.confidence is None or block.confidence >= TITLE_CONFIDENCE
-    return block.kind != "table" and sure and letters >= 3 and 2 * letters >= len(text) and bool(words - everywhere)
+    if block.kind == "table" or block.is_cue or not sure:
+        return False
+    return letters >= 3 and 2 * letters >= len(text) and bool(words - everywhere)

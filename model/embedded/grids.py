@@ -9,8 +9,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from model.embedded.ocr import Line
-from model.protocol import Block, Box
+from folioscope.model.embedded.ocr import Line
+from folioscope.model.protocol import Block, Box
 
 FEWEST_ROWS = 3
 LONGEST_CELL = 40  # characters; longer lines are columns of prose

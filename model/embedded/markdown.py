@@ -1,13 +1,13 @@
-"""From blocks in reading order to a page's Markdown; running headers and footers are left out of it."""
+"""From blocks in reading order to a page's Markdown; running headers, footers and comments are left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from model.flow import continues
-from model.protocol import Block
+from folioscope.model.flow import continues
+from folioscope.model.protocol import Block
 
-LEFT_OUT = frozenset({"header", "footer"})
+LEFT_OUT = frozenset({"header", "footer", "comment"})
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:

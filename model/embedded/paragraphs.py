@@ -7,15 +7,15 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from model.embedded.ocr import Line
-from model.flow import mend_flow
-from model.protocol import Block, BlockKind, Box
-from model.reading_order import reading_order
+from folioscope.model.embedded.ocr import Line
+from folioscope.model.flow import mend_flow
+from folioscope.model.protocol import Block, BlockKind, Box
+from folioscope.model.reading_order import reading_order
 
 SAME_PARAGRAPH_GAP = 0.8  # of the line height
 SAME_LINE_OVERLAP = 0.5
 HEADING_HEIGHT = 1.45  # times the page's middle line height
-HEAD_ZONE = 0.12  # of the page's height
+HEAD_ZONE = 0.22  # of the page's height: a scan has margins of its own
 HEAD_GAP = 0.5  # of the line height
 HEAD_CHARS = 80
 HEAD_SPREAD = 0.08  # of the page's width
@@ -26,12 +26,12 @@ _BULLET = re.compile(r"^\s*(?:[-*•◦▪●○■□‣·]|\(?\d{1,2}[.)])\s+"
 def to_blocks(lines: Sequence[Line], middle: float | None = None, *, running_heads: bool = True) -> tuple[Block, ...]:
     """Blocks in reading order, with the lines' mean confidence.
 
-    ``middle`` is the height of an ordinary line where others than these tell it. Pages have running heads, films none.
+    ``middle`` is the height of an ordinary line where others than these tell it. Pages have running heads, videos none.
     """
     if not lines:
         return ()
     middle = middle or statistics.median(_height(line) for line in lines)
-    head, lines = _running_head(lines, middle) if running_heads else ([], list(lines))
+    head, lines = running_head(lines, middle) if running_heads else ([], list(lines))
     ordered = [lines[i] for i in reading_order([line.box for line in lines])]
     groups: list[list[Line]] = []
     for line in _side_by_side(ordered):
@@ -43,7 +43,7 @@ def to_blocks(lines: Sequence[Line], middle: float | None = None, *, running_hea
     return (*(Block("header", line.text, line.box, line.confidence) for line in head), *blocks)
 
 
-def _running_head(lines: Sequence[Line], middle: float) -> tuple[list[Line], list[Line]]:
+def running_head(lines: Sequence[Line], middle: float) -> tuple[list[Line], list[Line]]:
     """(running head, other lines): one printed line across the top with a number in it, set apart.
 
     Apart means white below it, or pieces at the edges of the page with white between them.
@@ -99,7 +99,7 @@ def _continues(group: list[Line], line: Line) -> bool:
 
 
 def _block(group: list[Line], middle: float) -> Block:
-    text = _join([line.text for line in group])
+    text = join_lines([line.text for line in group])
     box = _union([line.box for line in group])
     letters = sum(len(line.text) for line in group)
     confidence = sum(line.confidence * len(line.text) for line in group) / max(1, letters)
@@ -113,7 +113,7 @@ def _block(group: list[Line], middle: float) -> Block:
     return Block(kind, text, box, confidence, level)
 
 
-def _join(lines: list[str]) -> str:
+def join_lines(lines: list[str]) -> str:
     text = ""
     for line in lines:
         if text.endswith("-") and line[:1].islower() and text[-2:-1].isalpha():

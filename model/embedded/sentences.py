@@ -1,4 +1,4 @@
-"""Sentences of a document or a film, each with the segment and the block that holds it. No model, no language packs.
+"""Sentences of a document or a video, each with the segment and the block that holds it. No model, no language packs.
 
 Splits after sentence marks of any script, but not after initials, common abbreviations or numbers; headings and table
 rows are sentences of their own kind. About 20 µs a sentence.
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from model.plain_text import strip_markup
-from model.protocol import AssetText, Block, Box, Evidence, FilmText, PageText, ShotText
+from folioscope.model.embedded.named_rows import NamedCell, NamedRow, named_rows
+from folioscope.model.plain_text import strip_markup
+from folioscope.model.protocol import AssetText, Block, Box, Evidence, PageText, ShotText, VideoText
+from folioscope.model.spoken import main_track, passages, tracks_of
 
-SentenceKind = Literal["heading", "text", "row"]
-_LEFT_OUT = frozenset({"header", "footer"})
-_ROW = re.compile(r"<tr\b[^>]*>(.*?)</tr>", re.S | re.I)
+SentenceKind = Literal["heading", "text", "row", "names"]  # names: of a table's columns
+_LEFT_OUT = frozenset({"header", "footer", "comment"})
 _SPLIT = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_])|(?<=[。！？؟।])\s*")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[^\W\d_]|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Nr|Fig|Figs|Eq|Sec|Vol|Ed|Inc|Ltd|Co|Corp|vs|cf|al|e\.g|i\.e|"
@@ -28,7 +29,7 @@ _ABBREVIATION = re.compile(
 class Sentence:
     """A verbatim sentence. ``order`` counts over the whole document; ``block`` counts its blocks.
 
-    ``segment`` is its page or shot; of a film, ``start_s`` to ``end_s`` is when it stood on the screen.
+    ``segment`` is its page or shot; of a video, ``start_s`` to ``end_s`` is when it stood on the screen.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Sentence:
     block: int
     start_s: float | None = None
     end_s: float | None = None
+    cells: tuple[NamedCell, ...] = ()  # of a table's row
 
     @property
     def evidence(self) -> Evidence:
@@ -47,39 +49,69 @@ class Sentence:
         return Evidence(self.text, page_number, self.start_s, self.end_s, self.bbox)
 
 
-def sentences_of(asset: AssetText) -> list[Sentence]:
-    """All sentences of a document or a film in reading order."""
+def sentences_of(asset: AssetText, *, main_track_alone: bool = False) -> list[Sentence]:
+    """All sentences of a document or a video in reading order; of a shot, what is said comes after what is seen.
+
+    ``main_track_alone``: of what is subtitled and said, one track, in the video's own language.
+    """
     found: list[Sentence] = []
     number = 0
-    segments: tuple[PageText, ...] | tuple[ShotText, ...] = asset.shots if isinstance(asset, FilmText) else asset.pages
+    said = _said(asset, main_track_alone) if isinstance(asset, VideoText) else {}
+    segments: tuple[PageText, ...] | tuple[ShotText, ...] = asset.shots if isinstance(asset, VideoText) else asset.pages
     for segment in segments:
         for block in segment.blocks or (Block("text", segment.text),):
-            if block.kind in _LEFT_OUT or not block.text.strip():
+            if block.kind in _LEFT_OUT or block.is_cue or not block.text.strip():
                 continue
             number += 1
             kind: SentenceKind = "heading" if block.kind == "heading" else "row" if block.kind == "table" else "text"
             place, start_s, end_s = _where(segment, block)
-            for text in _pieces(block):
-                found.append(Sentence(text, kind, place, block.bbox, len(found), number, start_s, end_s))
+            for text, row in _pieces(block):
+                what: SentenceKind = "names" if row is not None and row.is_head else kind
+                cells = row.cells if row is not None else ()
+                found.append(Sentence(text, what, place, block.bbox, len(found), number, start_s, end_s, cells))
+        if isinstance(segment, ShotText):
+            for text, start_s, end_s in said.get(segment.shot_number, ()):
+                number += 1
+                found.append(Sentence(text, "text", segment.shot_number, None, len(found), number, start_s, end_s))
+    return found
+
+
+def _said(video: VideoText, main_track_alone: bool) -> dict[int, list[tuple[str, float, float]]]:
+    """By shot, the sentences (words, start, end) of subtitles and speech that begin in it."""
+    found: dict[int, list[tuple[str, float, float]]] = {}
+    wanted = main_track(video, in_sentences=True) if main_track_alone else None
+    for track, cues in tracks_of(video.shots).items():
+        if main_track_alone and track != wanted:
+            continue
+        for passage in passages(cues):
+            text, place = passage.text, 0
+            for piece in split_sentences(text):
+                place = text.index(piece, place)
+                shot_number, start_s, end_s = passage.at(place, place + len(piece) - 1)
+                found.setdefault(shot_number, []).append((piece, start_s, end_s))
+                place += len(piece)
     return found
 
 
 def _where(segment: PageText | ShotText, block: Block) -> tuple[int, float | None, float | None]:
-    """(page or shot, start, end) of a block; a film's block without times was there for its whole shot."""
+    """(page or shot, start, end) of a block; a video's block without times was there for its whole shot."""
     if isinstance(segment, PageText):
         return segment.page_number, None, None
     start_s = segment.start_s if block.start_s is None else block.start_s
     return segment.shot_number, start_s, segment.end_s if block.end_s is None else block.end_s
 
 
-def _pieces(block: Block) -> Iterator[str]:
+def _pieces(block: Block) -> Iterator[tuple[str, NamedRow | None]]:
     if block.kind == "table":
-        rows = _ROW.findall(block.text) or block.text.splitlines()
-        yield from (words for row in rows if (words := strip_markup(row)))
+        rows = named_rows(block.text)
+        if rows:
+            yield from ((row.text, row) for row in rows)
+        else:
+            yield from ((words, None) for row in block.text.splitlines() if (words := strip_markup(row)))
     elif block.kind == "heading":
-        yield strip_markup(block.text)
+        yield strip_markup(block.text), None
     else:
-        yield from split_sentences(strip_markup(block.text))
+        yield from ((text, None) for text in split_sentences(strip_markup(block.text)))
 
 
 def split_sentences(text: str) -> Iterator[str]:

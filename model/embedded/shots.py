@@ -1,8 +1,8 @@
 """Reading a shot: the text on its screen, each once, with the times of the first and last frame that showed it.
 
-Frames are read by OCR one by one and their lines followed from frame to frame: the same words at the same place, or
-moved across the screen, are one line, and the surest reading of it counts. A frame that looks like the one before is
-not read again. Costs one OCR for each frame that differs, 0.3 to 2 CPU-seconds; no caption is ever made up.
+Lines are followed from frame to frame: the same words at the same place, or moved across the screen, are one line, and
+the surest reading of it counts. Of a frame only what changed since the one before is looked at, and a line that stands
+where it stood is not read again, from one shot to the next as well. No caption is ever made up.
 """
 
 from __future__ import annotations
@@ -15,24 +15,20 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
-from model.embedded import ocr
-from model.embedded.grids import split_grid
-from model.embedded.markdown import to_markdown
-from model.embedded.ocr import Line
-from model.embedded.paragraphs import to_blocks
-from model.language import language_of
-from model.page_images import is_blank
-from model.plain_text import normal_form
-from model.protocol import Block, Box, Frame, Reading, RgbImage, ShotInput, Usage
-from model.reading_order import reading_order
+from folioscope.model.embedded.grids import split_grid
+from folioscope.model.embedded.markdown import to_markdown
+from folioscope.model.embedded.ocr import Line
+from folioscope.model.embedded.paragraphs import to_blocks
+from folioscope.model.embedded.screen import Screen, same_place
+from folioscope.model.language import language_of
+from folioscope.model.page_images import is_blank
+from folioscope.model.plain_text import normal_form
+from folioscope.model.protocol import Block, Frame, Reading, ShotInput, Usage
+from folioscope.model.reading_order import reading_order
 
-SETTINGS: Final = {"shots": "1"}
-CELLS = 120  # across a frame, when it is compared with the one before
-CHANGED = 12.0  # grey levels; a cell that differs by more has something new in it
+SETTINGS: Final = {"shots": "2"}
 SURE = 0.75  # a line that was never read more surely is taken for texture
 SEEN_TWICE = 0.6  # or this, where several frames showed it
 LIKENESS = 80.0  # of two readings of the same words
@@ -42,11 +38,9 @@ FEWEST_LETTERS = 2
 TELLING_LETTERS = 60  # fewer letters on a screen, often names, do not tell a language
 _NUMBERS = re.compile(r"\d+")
 
-Cells = NDArray[np.float32]
-
 
 @dataclass(slots=True)
-class _Track:
+class Track:
     """One line of text through the frames: its surest reading, and when it was first and last read."""
 
     line: Line
@@ -55,11 +49,15 @@ class _Track:
     end_s: float
     frames: int = 1
 
+    def stay(self, end_s: float) -> None:
+        self.end_s = max(self.end_s, end_s)
+        self.frames += 1
+
     def take(self, line: Line, words: str, time_s: float) -> None:
         self.end_s = time_s
         self.frames += 1
         if _grown(self.words, words) or (line.confidence > self.line.confidence and not _grown(words, self.words)):
-            if not _same_place(self.line.box, line.box):  # lines that roll are compared where they first stood
+            if not same_place(self.line.box, line.box):  # lines that roll are compared where they first stood
                 line = replace(line, box=self.line.box, straight=self.line.straight)
             self.line, self.words = line, words
 
@@ -69,10 +67,11 @@ class _Track:
         return letters >= FEWEST_LETTERS and self.line.confidence >= (SURE if self.frames == 1 else SEEN_TWICE)
 
 
-def read_shot(shot: ShotInput) -> Reading:
-    """The shot's on-screen text in the order in which it appears."""
+def read_shot(shot: ShotInput, screen: Screen) -> Reading:
+    """The shot's on-screen text in the order in which it appears. ``screen`` is as the shot before left it."""
     begun = time.perf_counter()
-    tracks = [track for track in _follow(shot.frames) if track.certain]
+    frames = sorted((*shot.frames, *shot.glimpses), key=lambda frame: frame.time_s)
+    tracks = [track for track in _follow(frames, screen) if track.certain]
     blocks = tuple(_blocks(tracks))
     text = to_markdown(blocks)
     usage = Usage(seconds=time.perf_counter() - begun)
@@ -83,40 +82,31 @@ def read_shot(shot: ShotInput) -> Reading:
     return Reading(text, "model", blocks, language=language, usage=usage)
 
 
-def _follow(frames: Sequence[Frame]) -> list[_Track]:
-    tracks: list[_Track] = []
-    shown: list[_Track] = []  # in the frame before
-    before: Cells | None = None
+def _follow(frames: Sequence[Frame], screen: Screen) -> list[Track]:
+    """The lines of all frames. Where a frame tells from when to when its picture stood, so long did its lines."""
+    tracks: list[Track] = []
+    shown: dict[Line, Track] = {}
     for frame in frames:
-        cells = _cells(frame.image)
-        if before is not None and not _differs(before, cells):
-            for track in shown:
-                track.end_s = frame.time_s
-                track.frames += 1
-            continue
-        before = cells
-        shown = _assign(tracks, _lines(frame.image), frame.time_s)
+        since_s = frame.time_s if frame.since_s is None else frame.since_s
+        until_s = frame.time_s if frame.until_s is None else frame.until_s
+        kept, new = screen.look(frame.image)
+        standing = {line: shown[line] for line in kept if line in shown}
+        for line in kept:
+            if line in standing:
+                standing[line].stay(until_s)
+            else:  # it has stood there since the shot before
+                standing[line] = Track(line, normal_form(line.text), since_s, until_s)
+                tracks.append(standing[line])
+        others = [track for track in tracks if not any(track is other for other in standing.values())]
+        fresh = assign(others, new, since_s, until_s)
+        tracks += [track for track in fresh if not any(track is other for other in tracks)]
+        shown = standing | dict(zip(new, fresh, strict=True))
     return tracks
 
 
-def _lines(image: RgbImage) -> list[Line]:
-    return [] if is_blank(image) else ocr.recognise(image)
-
-
-def _cells(image: RgbImage) -> Cells:
-    """Mean grey of the cells of a coarse grid: noise averages out, a changed letter does not."""
-    size = max(1, image.shape[1] // CELLS)
-    rows, columns = image.shape[0] // size, image.shape[1] // size
-    grey = image[: rows * size, : columns * size].mean(axis=2, dtype=np.float32)
-    return np.asarray(grey.reshape(rows, size, columns, size).mean(axis=(1, 3)), np.float32)
-
-
-def _differs(before: Cells, after: Cells) -> bool:
-    return before.shape != after.shape or bool(np.abs(before - after).max(initial=0.0) > CHANGED)
-
-
-def _assign(tracks: list[_Track], lines: Sequence[Line], time_s: float) -> list[_Track]:
-    """Give each line of a frame to the track that it goes on, or begin one; the tracks of this frame come back."""
+def assign(tracks: list[Track], lines: Sequence[Line], start_s: float, end_s: float | None = None) -> list[Track]:
+    """Give each line of a frame to the track that it goes on, or begin one; the lines' tracks come back, in order."""
+    end_s = start_s if end_s is None else end_s
     words = [normal_form(line.text) for line in lines]
     pairs = sorted(
         (-likeness, place, number)
@@ -124,7 +114,7 @@ def _assign(tracks: list[_Track], lines: Sequence[Line], time_s: float) -> list[
         for place, track in enumerate(tracks)
         if (likeness := _likeness(track, line, words[number])) > 0
     )
-    owner: dict[int, _Track] = {}
+    owner: dict[int, Track] = {}
     taken: set[int] = set()
     for _, place, number in pairs:
         if number not in owner and place not in taken:
@@ -132,35 +122,24 @@ def _assign(tracks: list[_Track], lines: Sequence[Line], time_s: float) -> list[
             taken.add(place)
     for number, line in enumerate(lines):
         if number in owner:
-            owner[number].take(line, words[number], time_s)
+            owner[number].take(line, words[number], end_s)
         else:
-            owner[number] = _Track(line, words[number], time_s, time_s)
+            owner[number] = Track(line, words[number], start_s, end_s)
             tracks.append(owner[number])
-    return list(owner.values())
+    return [owner[number] for number in range(len(lines))]
 
 
-def _likeness(track: _Track, line: Line, words: str) -> float:
+def _likeness(track: Track, line: Line, words: str) -> float:
     """How surely a line is the track's: 0 where it is another one. The same place counts before the same words."""
-    same_place = _same_place(track.line.box, line.box)
-    if not same_place and len(words) < MOVED_CHARS:
+    in_place = same_place(track.line.box, line.box)
+    if not in_place and len(words) < MOVED_CHARS:
         return 0.0
-    if same_place and (_grown(track.words, words) or _grown(words, track.words)):
+    if in_place and (_grown(track.words, words) or _grown(words, track.words)):
         return LIKENESS
     ratio = fuzz.ratio(track.words, words, score_cutoff=LIKENESS)
     if not ratio or _NUMBERS.findall(track.words) != _NUMBERS.findall(words):
         return 0.0  # a counter that counts on shows something new
-    return ratio + 100.0 * same_place
-
-
-def _same_place(a: Box, b: Box) -> bool:
-    """Half of the smaller box lies in the other one."""
-    across = min(a.x1, b.x1) - max(a.x0, b.x0)
-    down = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return across > 0 and down > 0 and across * down > 0.5 * min(_area(a), _area(b))
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
+    return ratio + 100.0 * in_place
 
 
 def _grown(shorter: str, longer: str) -> bool:
@@ -173,7 +152,7 @@ def _grown(shorter: str, longer: str) -> bool:
     )
 
 
-def _blocks(tracks: Sequence[_Track]) -> Iterator[Block]:
+def _blocks(tracks: Sequence[Track]) -> Iterator[Block]:
     """Lines that came and went together, as paragraphs; what came first stands first, then as on a page."""
     if not tracks:
         return
@@ -189,5 +168,5 @@ def _blocks(tracks: Sequence[_Track]) -> Iterator[Block]:
         yield from (blocks[place] for place in reading_order(boxes))
 
 
-def _span(track: _Track) -> tuple[float, float]:
+def _span(track: Track) -> tuple[float, float]:
     return track.start_s, track.end_s

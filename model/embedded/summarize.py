@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from model.embedded.sentences import Sentence, sentences_of
-from model.protocol import DocumentText, KeyPoint, Summary, Usage
-from model.words import content_tokens
+from folioscope.model.embedded.sentences import Sentence, sentences_of
+from folioscope.model.protocol import DocumentText, KeyPoint, Summary, Usage
+from folioscope.model.words import content_tokens
 
 SETTINGS: Final = {"method": "lexrank", "sentences": "5", "summarizer": "1"}
 MAX_SENTENCES = 5

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import triton
+from numpy.typing import NDArray
 from torch import Tensor
 
-from model.engine.paged_attention import InPlace
-from model.engine.paged_kernel import splits_for
-from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
-from model.engine.schedule import Piece, Sequence
-from model.kimi_vl.attention import LatentAttention
-from model.kimi_vl.decoder import LanguageModel
+from folioscope.model.engine.paged_attention import InPlace
+from folioscope.model.engine.paged_kernel import splits_for
+from folioscope.model.engine.pages import PAGE_TOKENS, PagePool, pages_for
+from folioscope.model.engine.schedule import Piece
+from folioscope.model.kimi_vl.attention import LatentAttention
+from folioscope.model.kimi_vl.decoder import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class DecodeGraphs:
         rows, pages = triton.next_power_of_2(most_rows), pages_for(most_tokens)
         self._host = _Inputs.zeros(rows, pages, device=torch.device("cpu"), pinned=True)
         self._device = _Inputs.zeros(rows, pages, device=pool.latents.device)
-        self._laid: list[Sequence | None] = [None] * rows  # whose pages each row of the host's tables holds
+        self._laid: list[NDArray[np.int32] | None] = [None] * rows  # the pages that each row of the host's tables holds
         self._memory = torch.cuda.graph_pool_handle()
         self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
@@ -77,9 +78,9 @@ class DecodeGraphs:
         for row, piece in enumerate(pieces):
             sequence = piece.sequence
             ids[row], positions[row] = sequence.ids[piece.start], piece.start
-            if self._laid[row] is not sequence:
+            if self._laid[row] is not sequence.pages:
                 tables[row, : len(sequence.pages)] = sequence.pages
-                self._laid[row] = sequence
+                self._laid[row] = sequence.pages
         lengths[:count] = positions[:count] + 1
         pages, places = np.divmod(positions[:count], PAGE_TOKENS)
         slots[:count] = tables[np.arange(count), pages].astype(np.int64) * PAGE_TOKENS + places

@@ -2,7 +2,7 @@
 
 For tests, where time costs nothing, and for simulations, where a step lasts as long as :class:`Timing` says. It admits,
 reads prompts in pieces, shares prefixes, cuts loops and counts as the torch engine does. Its busy seconds are those of
-the timing, not of the host that it runs on. Prefixes are remembered for as long as the engine lives.
+the timing, not of the host that it runs on. Prefixes are remembered until told otherwise.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from collections.abc import Sequence as Ids
 from dataclasses import dataclass, field
 
-from model.engine.interface import Completion, Counters, FinishReason, Request, RequestError
-from model.engine.loops import find_loop, is_due
+from folioscope.model.engine.interface import Completion, Counters, FinishReason, Request, RequestError
+from folioscope.model.engine.loops import is_due, looped
 
 Script = Callable[[Request], Ids[int]]
 """What the model writes to a request, without the token that ends it."""
@@ -33,6 +33,11 @@ class Timing:
     sequence: float = 0.0
     context_token: float = 0.0
 
+    def of_step(self, patches: int, prompt_tokens: int, sequences: int, context: int) -> float:
+        """Seconds of a step that reads so much and writes a token to each of so many sequences."""
+        seconds = self.step + patches * self.patch + prompt_tokens * self.prompt_token
+        return seconds + sequences * self.sequence + context * self.context_token
+
     def stretched(self, factor: float) -> Timing:
         """The same device, so many times slower."""
         return Timing(
@@ -46,10 +51,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class FakeLimits:
-    """As :class:`model.engine.torch_engine.EngineSettings`; ``context_tokens`` is what one request may hold."""
+    """As the torch engine's ``EngineSettings``; ``context_tokens`` is what one request may hold.
+
+    New requests wait until ``join_at_once`` places are free: each step that reads prompts costs its launches anew.
+    """
 
     cache_tokens: int = 1_000_000
     most_sequences: int = 32
+    join_at_once: int = 1
     tokens_per_step: int = 1024
     context_tokens: int = 131_072
 
@@ -76,7 +85,7 @@ class _Sequence:
 
 
 class FakeEngine:
-    """See :class:`model.engine.interface.Engine`. ``pause`` lets a step's seconds pass; a test's does not."""
+    """See :class:`~folioscope.model.engine.interface.Engine`. ``pause`` lets a step's time pass; a test's does not."""
 
     def __init__(
         self,
@@ -120,6 +129,14 @@ class FakeEngine:
         self._running.clear()
         self._prefixes = {key: True for key, computed in self._prefixes.items() if computed}
 
+    def forget(self, prefix_key: str) -> None:
+        self._prefixes.pop(prefix_key, None)
+
+    @property
+    def prefixes(self) -> int:
+        """How many are remembered."""
+        return len(self._prefixes)
+
     def step(self) -> list[Completion]:
         self._admit()
         if not self._running:
@@ -127,9 +144,7 @@ class FakeEngine:
         writing = [sequence for sequence in self._running if sequence.writing]
         context = sum(len(sequence.request.ids) + len(sequence.ids) for sequence in writing)
         patches, prompt_tokens, ready = self._read_prompts(self._limits.tokens_per_step - len(writing))
-        timing = self._timing
-        seconds = timing.step + patches * timing.patch + prompt_tokens * timing.prompt_token
-        seconds += len(writing) * timing.sequence + context * timing.context_token
+        seconds = self._timing.of_step(patches, prompt_tokens, len(writing), context)
         if seconds:
             self._pause(seconds)
         self.counters.steps += 1
@@ -140,6 +155,8 @@ class FakeEngine:
 
     def _admit(self) -> None:
         """Move to running what fits, in order; requests whose prefix is being computed are passed over."""
+        if self._running and self._limits.most_sequences - len(self._running) < self._limits.join_at_once:
+            return
         passed: list[Request] = []
         used = sum(sequence.room for sequence in self._running)
         while self._waiting and len(self._running) < self._limits.most_sequences:
@@ -190,7 +207,7 @@ class FakeEngine:
         if len(ids) == len(sequence.script):
             return self._end(sequence, "stop", len(ids))
         ids.append(sequence.script[len(ids)])
-        if request.stop_on_loop and is_due(len(ids)) and (kept := find_loop(ids)) is not None:
+        if is_due(len(ids)) and (kept := looped(request, ids)) is not None:
             self.counters.loops_cut += 1
             return self._end(sequence, "loop", kept)
         if len(ids) == request.sampling.max_new_tokens:
@@ -208,6 +225,7 @@ class FakeEngine:
             finish_reason=reason,
             computed_tokens=len(request.ids) - sequence.shared,
             mean_logprob=self._logprob,
+            min_logprob=self._logprob,
             saved_tokens=saved,
         )
 

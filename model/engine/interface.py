@@ -1,20 +1,23 @@
 """What an engine is: requests go in, completions come out as they finish, in any order.
 
-Plain dataclasses without a trace of a model library, so that every engine takes the same requests.
+Plain dataclasses without a trace of a model library, so that every engine takes the same requests. A request holds its
+prompt as token ids (engines of this process) or as turns of a chat (servers).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-EngineName = Literal["torch", "vllm"]
-FinishReason = Literal["stop", "length", "loop"]
+EngineName = Literal["auto", "torch", "vllm", "openai"]
+FinishReason = Literal["stop", "length", "loop", "failed"]
+Role = Literal["user", "assistant"]
+Decode = Callable[[Sequence[int]], str]
 Patches = NDArray[np.float32]
 
 
@@ -45,6 +48,21 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A picture as a ``data:`` URL, which servers take."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a chat: texts and pictures, in order."""
+
+    role: Role
+    items: tuple[str | EncodedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """Temperature 0 is greedy. With a temperature, ``seed`` alone decides the draws, whatever else is running."""
 
@@ -60,7 +78,9 @@ class Request:
 
     ``ids`` holds each image's token as often as the image has tokens. Requests that give the same ``prefix_key`` begin
     with the same ``prefix_tokens`` tokens and images: an engine that can computes those once. ``stop_on_loop`` ends a
-    completion that repeats itself.
+    completion that repeats itself; ``decode`` lets the engine tell repeated words from empty rows of a table.
+    ``schema`` is the JSON schema of the answer, which engines that can enforce it do. Servers are sent ``turns``, and
+    leave special tokens out of their answers unless told to keep them.
     """
 
     key: str
@@ -71,6 +91,10 @@ class Request:
     prefix_key: str | None = None
     prefix_tokens: int = 0
     stop_on_loop: bool = True
+    turns: tuple[Turn, ...] = ()
+    schema: str | None = None
+    keep_special_tokens: bool = False
+    decode: Decode | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +102,27 @@ class Completion:
     """``ids`` without the id that ended it; after a loop, without the repetitions.
 
     ``computed_tokens`` of the prompt were computed for this request alone, the others came with a shared prefix.
-    ``mean_logprob`` is over the ids the model chose. ``saved_tokens`` were still allowed when a loop was cut.
+    ``mean_logprob`` is over the ids the model chose, ``min_logprob`` that of the least sure one, None where a server
+    does not tell it. ``saved_tokens`` were still allowed when a loop was cut. Servers give ``text``, and ``thoughts``
+    apart where they do so, instead of ids; ``tokens`` is then their count of what was written. ``error`` is why a
+    request failed by itself.
     """
 
     key: str
     ids: tuple[int, ...]
     finish_reason: FinishReason
     computed_tokens: int
-    mean_logprob: float
+    mean_logprob: float | None
     saved_tokens: int = 0
+    text: str | None = None
+    thoughts: str | None = None
+    tokens: int | None = None
+    error: Exception | None = None
+    min_logprob: float | None = None
+
+    @property
+    def output_tokens(self) -> int:
+        return len(self.ids) if self.tokens is None else self.tokens
 
 
 @dataclass(slots=True)
@@ -104,6 +140,7 @@ class Counters:
     steps: int = 0
     busy_seconds: float = 0.0
     most_sequences: int = 0
+    preemptions: int = 0
 
 
 class Engine(Protocol):
@@ -125,6 +162,9 @@ class Engine(Protocol):
 
     def clear(self) -> None:
         """Drop every request, as after an error or a deadline in the middle of a step."""
+
+    def forget(self, prefix_key: str) -> None:
+        """No further request will share this prefix: what is held for it can go once its last user is done."""
 
 
 def run_all(engine: Engine, requests: Sequence[Request]) -> Iterator[Completion]:

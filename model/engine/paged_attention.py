@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.engine.pages import PAGE_TOKENS, PagePool, pages_for
-from model.engine.schedule import Piece
-from model.kimi_vl.attention import LatentAttention
+from folioscope.model.engine.pages import PAGE_TOKENS, PagePool, pages_for
+from folioscope.model.engine.schedule import Piece
+from folioscope.model.kimi_vl.attention import LatentAttention
 
 _MOST_RAGGED = 2  # times the shortest context, beyond which a longer one is not attended in the same call
 _MOST_BYTES = 512 << 10  # of contexts that are copied side by side: a longer one is attended by itself, where it lies
@@ -31,7 +31,7 @@ class Writers(Protocol):
 
 
 class PagedAttention:
-    """Made once a step, called in each layer; see :class:`model.kimi_vl.attention.Attend`."""
+    """Made once a step, called in each layer; see :class:`folioscope.model.kimi_vl.attention.Attend`."""
 
     def __init__(self, pool: PagePool, pieces: list[Piece]) -> None:
         self._pool = pool
@@ -42,7 +42,7 @@ class PagedAttention:
         self._readers: list[tuple[slice, _Context]] = []
         row = 0
         for piece in pieces:
-            slots.append(slots_of(piece))
+            slots.append(slot_mapping(piece))
             if len(slots[-1]) == 1:
                 writers.append((row, piece))
             elif piece.start == 0:
@@ -77,7 +77,7 @@ class PagedAttention:
         return out
 
 
-def slots_of(piece: Piece) -> NDArray[np.int64]:
+def slot_mapping(piece: Piece) -> NDArray[np.int64]:
     """Places in a layer's pages, taken as one list, of the tokens of a piece."""
     places = np.arange(piece.start, piece.end)
     return piece.sequence.pages[places // PAGE_TOKENS].astype(np.int64) * PAGE_TOKENS + places % PAGE_TOKENS
@@ -88,7 +88,7 @@ def _writers(pieces: list[Piece], latents: Tensor) -> Writers:
     device = latents.device
     if device.type != "cuda":
         return _Grouped(pieces, device, latents.shape[-1] * latents.element_size())
-    from model.engine.paged_kernel import splits_for
+    from folioscope.model.engine.paged_kernel import splits_for
 
     tables, lengths = _tables(pieces)
     return InPlace(tables.to(device), lengths.to(device), splits_for(pieces[-1].end))
@@ -101,7 +101,7 @@ class InPlace:
         self._tables, self._lengths, self._splits = tables, lengths, splits
 
     def attend(self, attention: LatentAttention, query: Tensor, held: Tensor) -> Tensor:
-        from model.engine.paged_kernel import attend_pages  # with it comes Triton, which CPUs do without
+        from folioscope.model.engine.paged_kernel import attend_pages  # with it comes Triton, which CPUs do without
 
         carried = attention.absorb(query)
         seen = attend_pages(carried, held, self._tables, self._lengths, self._splits, attention.rank, attention.scale)

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from model.engine.pages import PAGE_TOKENS
+from folioscope.model.engine.pages import PAGE_TOKENS
 
 SPLIT_TOKENS = 512  # of a split, or a multiple of it in a long context
 MOST_SPLITS = 64

@@ -51,6 +51,15 @@ class PagePool:
     def release(self, pages: Sequence[int]) -> None:
         self._holders[np.array(pages, dtype=np.int64)] -= 1
 
+    def save(self, pages: Sequence[int]) -> torch.Tensor:
+        """The pages' latents in host memory: 2 MB a page for the published model in bfloat16."""
+        return self.latents[:, torch.as_tensor(list(pages), device=self.latents.device)].cpu()
+
+    def restore(self, saved: torch.Tensor, pages: Sequence[int]) -> None:
+        """Lay saved latents into the first of these pages."""
+        held = list(pages)[: saved.shape[1]]
+        self.latents[:, torch.as_tensor(held, device=self.latents.device)] = saved.to(self.latents.device)
+
     def copy(self, source: int, target: int) -> None:
         self.latents[:, target] = self.latents[:, source]
 
@@ -63,6 +72,7 @@ class Prefix:
     tokens: int
     pages: tuple[int, ...] = ()
     users: int = 0
+    forgotten: bool = False
 
     @property
     def ready(self) -> bool:
@@ -89,6 +99,24 @@ class Prefixes:
         """The first request has computed it: its pages outlive the request."""
         prefix.pages = tuple(pages[: pages_for(prefix.tokens)])
         self._pool.hold(prefix.pages)
+
+    def forget(self, key: str) -> None:
+        """Nobody will ask for it again: its pages are given up now, or with its last user."""
+        prefix = self._known.pop(key, None)
+        if prefix is not None:
+            prefix.forgotten = True
+            self._release_unused(prefix)
+
+    def leave(self, prefix: Prefix) -> None:
+        """One of its users is done."""
+        prefix.users -= 1
+        if prefix.forgotten:
+            self._release_unused(prefix)
+
+    def _release_unused(self, prefix: Prefix) -> None:
+        if not prefix.users:
+            self._pool.release(prefix.pages)
+            prefix.pages = ()
 
     def forget_unready(self) -> None:
         """Drop prefixes whose first request will not come to compute them."""

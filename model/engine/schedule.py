@@ -1,8 +1,10 @@
 """Which sequences run, and which of their tokens the next step computes.
 
-A request is admitted when the pool can hold its prompt and everything it may write, so nothing ever runs out of memory
-half-way. A step takes one token of every sequence that is writing, and fills what is left of its budget with pieces of
-prompts: writing never waits for a long prompt. A request whose prefix is still being computed by another waits for it.
+A request is admitted when the pool can hold its prompt and what it is expected to write. Where sequences write more
+than that and the pool runs out, the one that came last makes room: its latents go to host memory, and it goes on where
+it stopped once there is room again. A step takes one token of every sequence that is writing, and fills what is left of
+its budget with pieces of prompts: writing never waits for a long prompt. A request whose prefix is still being computed
+by another waits for it.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.engine.interface import Counters, Request, RequestError
-from model.engine.pages import PAGE_TOKENS, PagePool, Prefix, Prefixes, pages_for
-from model.engine.sampling import generator_for
+from folioscope.model.engine.interface import Counters, Request, RequestError
+from folioscope.model.engine.lengths import ExpectedLengths
+from folioscope.model.engine.pages import PAGE_TOKENS, PagePool, Prefix, Prefixes, pages_for
+from folioscope.model.engine.sampling import generator_for
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +38,7 @@ class Sequence:
     first_picture: int  # the first one that is not wholly in the shared prefix
     shared: int
     features: Tensor | None = None  # of the pictures from ``first_picture`` on
+    saved: Tensor | None = None  # its latents, while it is preempted and has no pages
     logprobs: list[float] = field(default_factory=list)
 
     @property
@@ -86,7 +90,9 @@ class Scheduler:
         self._most_positions = most_positions
         self._media_id = media_id
         self.waiting: deque[Request] = deque()
-        self.running: list[Sequence] = []
+        self.running: list[Sequence] = []  # as they came
+        self.preempted: deque[Sequence] = deque()
+        self._expected = ExpectedLengths()
 
     def submit(self, request: Request) -> None:
         """Queue a request. Raises :class:`RequestError`."""
@@ -125,6 +131,9 @@ class Scheduler:
         """Move to running what fits, in order; requests whose prefix is being computed are passed over."""
         if self.running and self._most_sequences - len(self.running) < self._join_at_once:
             return
+        self._resume()
+        if self.preempted:
+            return  # they were here before
         passed: list[Request] = []
         while self.waiting and len(self.running) < self._most_sequences:
             request = self.waiting.popleft()
@@ -138,6 +147,48 @@ class Scheduler:
                 break
             self.running.append(sequence)
         self.waiting.extendleft(reversed(passed))
+
+    def make_room(self) -> None:
+        """See to it that each running sequence has pages for all its tokens; the last ones that came give up theirs."""
+        number = 0
+        while number < len(self.running):
+            sequence = self.running[number]
+            lacking = pages_for(len(sequence.ids)) - len(sequence.pages)
+            while lacking > 0 and not self._prefixes.make_room(lacking):
+                last = self.running[-1]
+                self._preempt(last)
+                if last is sequence:
+                    return
+            if lacking > 0:
+                sequence.pages = np.concatenate([sequence.pages, np.array(self._pool.take(lacking), dtype=np.int32)])
+            number += 1
+
+    def _preempt(self, sequence: Sequence) -> None:
+        """Give its pages up. Those of a prefix come back as its own, so that nobody has to keep the prefix for it."""
+        self._counters.preemptions += 1
+        self.running.remove(sequence)
+        pages = sequence.pages[: pages_for(sequence.computed)].tolist()
+        sequence.saved = self._pool.save(pages)
+        self._pool.release(sequence.pages.tolist())
+        sequence.pages = sequence.pages[:0]
+        if sequence.prefix is not None and sequence.prefix.ready:
+            self._prefixes.leave(sequence.prefix)
+            sequence.prefix, sequence.owns_prefix = None, False
+        self.preempted.appendleft(sequence)
+
+    def _resume(self) -> None:
+        """Take preempted sequences back while there is room for what they hold and a page more."""
+        while self.preempted and len(self.running) < self._most_sequences:
+            sequence = self.preempted[0]
+            wanted = pages_for(len(sequence.ids) + 1)
+            if not self._prefixes.make_room(wanted + (1 if self.running else 0)):
+                return
+            self.preempted.popleft()
+            pages = self._pool.take(wanted)
+            assert sequence.saved is not None
+            self._pool.restore(sequence.saved, pages)
+            sequence.pages, sequence.saved = np.array(pages, dtype=np.int32), None
+            self.running.append(sequence)
 
     def pieces(self) -> list[Piece]:
         """The tokens of the next step: all that are being written, then prompts as far as the budget goes."""
@@ -165,22 +216,30 @@ class Scheduler:
 
     def finish(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
+        self._expected.note(sequence.request.sampling.max_new_tokens, len(sequence.written))
         self._pool.release(sequence.pages.tolist())
         if sequence.prefix is not None:
-            sequence.prefix.users -= 1
+            self._prefixes.leave(sequence.prefix)
+
+    def forget(self, prefix_key: str) -> None:
+        self._prefixes.forget(prefix_key)
 
     def clear(self) -> None:
         """Drop all requests; prefixes that are whole stay."""
         self.waiting.clear()
-        for sequence in list(self.running):
-            self.finish(sequence)
+        for sequence in [*self.running, *self.preempted]:
+            self._pool.release(sequence.pages.tolist())
+            if sequence.prefix is not None:
+                self._prefixes.leave(sequence.prefix)
+        self.running.clear()
+        self.preempted.clear()
         self._prefixes.forget_unready()
 
     def _start(self, request: Request, prefix: Prefix | None) -> Sequence | None:
-        """A sequence with all the pages it may ever need, or None where they are not to be had yet."""
+        """A sequence with the pages that it is expected to need, or None where they are not to be had yet."""
         shared = prefix.tokens if prefix is not None else 0
         whole = shared // PAGE_TOKENS
-        wanted = pages_for(len(request.ids) + request.sampling.max_new_tokens) - whole
+        wanted = pages_for(len(request.ids) + self._expected.of(request.sampling.max_new_tokens)) - whole
         if prefix is not None:
             prefix.users += 1  # so that making room does not drop it
         if not self._prefixes.make_room(wanted):

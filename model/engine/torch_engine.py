@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from model.engine.interface import Completion, Counters, FinishReason, Picture, Request
-from model.engine.loops import find_loop, is_due
-from model.engine.paged_attention import PagedAttention
-from model.engine.pages import PagePool, pages_for
-from model.engine.sampling import choose
-from model.engine.schedule import Piece, Scheduler, Sequence
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.packed import can_pack, packed
+from folioscope.model.engine.interface import Completion, Counters, FinishReason, Picture, Request
+from folioscope.model.engine.loops import is_due, looped
+from folioscope.model.engine.paged_attention import PagedAttention
+from folioscope.model.engine.pages import PagePool, pages_for
+from folioscope.model.engine.sampling import choose
+from folioscope.model.engine.schedule import Piece, Scheduler, Sequence
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.packed import can_pack, packed
 
 if TYPE_CHECKING:
-    from model.engine.decode_graphs import DecodeGraphs
+    from folioscope.model.engine.decode_graphs import DecodeGraphs
 
 CUDA_SEQUENCES = 256
 
@@ -55,7 +55,7 @@ class EngineSettings:
 
 
 class TorchEngine:
-    """See :class:`model.engine.interface.Engine`. On CUDA in bfloat16, steps that only write are CUDA graphs."""
+    """See :class:`folioscope.model.engine.interface.Engine`. On CUDA in bfloat16, decode steps are CUDA graphs."""
 
     def __init__(self, model: KimiVLForConditionalGeneration, settings: EngineSettings | None = None) -> None:
         self._model = model.eval()
@@ -70,7 +70,7 @@ class TorchEngine:
         self._graphs: DecodeGraphs | None = None
         graphs = self._settings.cuda_graphs and weight.device.type == "cuda"
         if graphs and weight.dtype == torch.bfloat16:  # others' experts wait for the host
-            from model.engine.decode_graphs import DecodeGraphs  # with it comes Triton
+            from folioscope.model.engine.decode_graphs import DecodeGraphs  # with it comes Triton
 
             most_tokens = min(text.max_position_embeddings, self._settings.cache_tokens)
             self._graphs = DecodeGraphs(language, self._pool, self._settings.most_sequences, most_tokens)
@@ -95,10 +95,18 @@ class TorchEngine:
 
     @property
     def unfinished(self) -> int:
-        return len(self._scheduler.waiting) + len(self._scheduler.running)
+        return len(self._scheduler.waiting) + len(self._scheduler.running) + len(self._scheduler.preempted)
 
     def clear(self) -> None:
         self._scheduler.clear()
+
+    def forget(self, prefix_key: str) -> None:
+        self._scheduler.forget(prefix_key)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Memory of the cache."""
+        return self._pool.latents.nbytes
 
     @property
     def free_pages(self) -> int:
@@ -108,6 +116,7 @@ class TorchEngine:
     @torch.inference_mode()
     def step(self) -> list[Completion]:
         begun = time.perf_counter()
+        self._scheduler.make_room()
         self._scheduler.admit()
         if not self._scheduler.running:
             return []
@@ -211,7 +220,7 @@ class TorchEngine:
             return self._end(sequence, "stop", sequence.written)
         sequence.ids.append(token)
         written = len(sequence.ids) - len(request.ids)
-        if request.stop_on_loop and is_due(written) and (kept := find_loop(sequence.written)) is not None:
+        if is_due(written) and (kept := looped(request, sequence.written)) is not None:
             self.counters.loops_cut += 1
             return self._end(sequence, "loop", sequence.written[:kept])
         if written == request.sampling.max_new_tokens:
@@ -230,4 +239,5 @@ class TorchEngine:
             computed_tokens=len(request.ids) - sequence.shared,
             mean_logprob=sum(sequence.logprobs) / len(sequence.logprobs),
             saved_tokens=saved,
+            min_logprob=min(sequence.logprobs),
         )

@@ -12,16 +12,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-from model.engine.interface import Completion, Counters, FinishReason, Request, RequestError
-from model.engine.loops import find_loop, is_due
-from model.engine.vllm_plugin import CPU_COMPILATION, register
+from folioscope.model.engine.interface import Completion, Counters, FinishReason, Request, RequestError
+from folioscope.model.engine.loops import is_due, looped
+from folioscope.model.engine.vllm_plugin import CPU_COMPILATION, register
 
 MOST_IMAGES = 256
 CPU_SEQUENCES, GPU_SEQUENCES = 32, 256
 
 
 class VllmEngine:
-    def __init__(self, location: str, *, context_tokens: int | None = None, most_sequences: int | None = None) -> None:
+    def __init__(
+        self,
+        location: str,
+        *,
+        context_tokens: int | None = None,
+        most_sequences: int | None = None,
+        tensor_parallel_size: int = 1,
+        quantization: str | None = None,
+    ) -> None:
         """Raises what vLLM raises for a checkpoint it cannot load; ``location`` is a directory."""
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -34,6 +42,8 @@ class VllmEngine:
             dtype=_dtype(location),  # by itself vLLM would run a float32 checkpoint in bfloat16
             max_model_len=context_tokens,
             max_num_seqs=self.most_sequences,
+            tensor_parallel_size=tensor_parallel_size,
+            quantization=quantization,
             limit_mm_per_prompt={"image": MOST_IMAGES},
             enable_prefix_caching=not on_cpu,
             enforce_eager=on_cpu,
@@ -45,11 +55,14 @@ class VllmEngine:
         self.context_tokens = int(config.max_model_len)
         self._media_id = int(config.hf_config.media_placeholder_token_id)
         self._running: dict[str, Request] = {}
+        self._written: dict[str, list[int]] = {}  # vLLM gives new tokens alone
+        self._least: dict[str, float] = {}
         self.counters = Counters()
 
     def submit(self, request: Request) -> None:
         """Queue a request. Raises :class:`RequestError`."""
         from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         total = len(request.ids) + request.sampling.max_new_tokens
         if total > self.context_tokens:
@@ -66,10 +79,14 @@ class VllmEngine:
             stop_token_ids=sorted(request.stop_ids),
             ignore_eos=True,  # what ends a completion is what the request says
             logprobs=0,
-            detokenize=False,
+            detokenize=request.schema is not None,
+            output_kind=RequestOutputKind.DELTA,
+            structured_outputs=None if request.schema is None else StructuredOutputsParams(json=request.schema),
         )
         self._llm.llm_engine.add_request(request.key, self._prompt(request), parameters)
         self._running[request.key] = request
+        self._written[request.key] = []
+        self._least[request.key] = 0.0
         self.counters.requests += 1
 
     @property
@@ -79,6 +96,11 @@ class VllmEngine:
     def clear(self) -> None:
         self._llm.llm_engine.abort_request(list(self._running))
         self._running.clear()
+        self._written.clear()
+        self._least.clear()
+
+    def forget(self, prefix_key: str) -> None:
+        """vLLM gives up the blocks of the least recently used prefixes by itself."""
 
     def step(self) -> list[Completion]:
         begun = time.perf_counter()
@@ -89,7 +111,8 @@ class VllmEngine:
                 continue  # one that was cut off in an earlier step
             completion = self._take(request, output)
             if completion is not None:
-                del self._running[output.request_id]
+                del self._running[output.request_id], self._written[output.request_id]
+                del self._least[output.request_id]
                 finished.append(completion)
         self.counters.steps += 1
         self.counters.most_sequences = max(self.counters.most_sequences, len(self._running) + len(finished))
@@ -99,12 +122,15 @@ class VllmEngine:
     def _take(self, request: Request, output: Any) -> Completion | None:
         """The completion that a request's output so far makes; None while it is still writing."""
         answer = output.outputs[0]
-        ids = list(answer.token_ids)
+        ids = self._written[request.key]
+        ids += answer.token_ids
+        for token, chosen in zip(answer.token_ids, answer.logprobs or (), strict=False):
+            self._least[request.key] = min(self._least[request.key], float(chosen[token].logprob))
         if output.finished:
             stopped = answer.finish_reason == "stop"
             written = ids[:-1] if stopped and ids and ids[-1] in request.stop_ids else ids
             return self._completion(request, output, written, "stop" if stopped else "length")
-        if request.stop_on_loop and is_due(len(ids)) and (kept := find_loop(ids)) is not None:
+        if is_due(len(ids)) and (kept := looped(request, ids)) is not None:
             self._llm.llm_engine.abort_request([output.request_id])
             self.counters.loops_cut += 1
             return self._completion(request, output, ids[:kept], "loop")
@@ -113,11 +139,11 @@ class VllmEngine:
     def _completion(self, request: Request, output: Any, ids: list[int], reason: FinishReason) -> Completion:
         answer = output.outputs[0]
         shared = int(output.num_cached_tokens or 0)
-        saved = request.sampling.max_new_tokens - len(answer.token_ids) if reason == "loop" else 0
+        saved = request.sampling.max_new_tokens - len(self._written[request.key]) if reason == "loop" else 0
         self.counters.prompt_tokens_computed += len(request.ids) - shared
         self.counters.prompt_tokens_shared += shared
         self.counters.images_encoded += len(request.pictures)
-        self.counters.output_tokens += len(answer.token_ids)
+        self.counters.output_tokens += len(self._written[request.key])
         self.counters.tokens_saved += saved
         logprob = answer.cumulative_logprob or 0.0
         return Completion(
@@ -125,8 +151,9 @@ class VllmEngine:
             ids=tuple(ids),
             finish_reason=reason,
             computed_tokens=len(request.ids) - shared,
-            mean_logprob=logprob / max(1, len(answer.token_ids)),
+            mean_logprob=logprob / max(1, len(self._written[request.key])),
             saved_tokens=saved,
+            min_logprob=self._least[request.key],
         )
 
     def _prompt(self, request: Request) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def register() -> None:
     from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
     from vllm.transformers_utils.configs.kimi_vl import KimiVLConfig
 
-    from model.kimi_vl import KimiVLImageProcessor, KimiVLProcessor, TikTokenTokenizer
+    from folioscope.model.kimi_vl import KimiVLImageProcessor, KimiVLProcessor, TikTokenTokenizer
 
     AutoTokenizer.register(KimiVLConfig, slow_tokenizer_class=TikTokenTokenizer, exist_ok=True)
     AutoImageProcessor.register(KimiVLConfig, slow_image_processor_class=KimiVLImageProcessor, exist_ok=True)

@@ -1,25 +1,28 @@
-"""Asking a model for a form: a prompt over what is shared, its completion, and one repair where the form is not met.
+"""Asking a model for a form: what is asked, which parts of a long document it is asked about, and one repair.
 
-Also the order in which the parts of something too long for one request are asked: the nearest to the question first.
+A task is a generator: it yields what is to be asked, is sent the completion, and returns its result. So the requests
+of many tasks and assets can be with the engine at the same time, and each task still reads from top to bottom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from model.engine.interface import Completion, Engine, Request, Sampling, complete_in_order
-from model.kimi.conversation import Conversation, Prompt, Shared
-from model.kimi.prompts import REPAIR
-from model.kimi.structured import FormError
-from model.protocol import Usage
-from model.words import tokens as words_of
+from folioscope.model.engine.interface import Completion, Sampling
+from folioscope.model.kimi.conversation import Conversation, Item
+from folioscope.model.kimi.prompts import REPAIR, SHORTER
+from folioscope.model.kimi.structured import FormError
+from folioscope.model.protocol import Answer, Summary, Usage
+from folioscope.model.words import tokens as words_of
 
 FRAME_TOKENS = 512  # chat layout, task and question beside what is shared
+SEGMENTS_SHOWN = 16  # of a document beyond the context, to a question
 Form = TypeVar("Form")
+Result = TypeVar("Result")
 
 
 class FormNeverMetError(RuntimeError):
@@ -34,6 +37,57 @@ class Limits:
     summary: Sampling
     answer: Sampling
 
+    def room(self, sampling: Sampling) -> int:
+        """Tokens for what is shared, beside the question and its answer."""
+        return self.context_tokens - FRAME_TOKENS - sampling.max_new_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Form]):
+    """What is asked about the segments at some places of an asset, or about a text of its own where there are none.
+
+    ``parse`` makes the form of the answer or raises ``FormError``; ``schema`` is its JSON schema.
+    """
+
+    places: tuple[int, ...]
+    text: str
+    sampling: Sampling
+    parse: Callable[[str], Form]
+    schema: str
+    exchanges: tuple[str, ...] = ()
+
+
+Steps = Generator["Asked[Any]", Completion, Result]
+
+
+class Segments(Protocol):
+    """What of an asset can be shown: ``numbers`` name the segments, and ``items`` are what is shown of one."""
+
+    @property
+    def asset_id(self) -> str: ...
+
+    @property
+    def shows_pictures(self) -> bool: ...
+
+    @property
+    def numbers(self) -> tuple[int, ...]: ...
+
+    def items(self, place: int) -> Iterator[Item]:
+        """Called by threads. May raise what getting a picture raises."""
+
+
+class Inquiry(Protocol):
+    """All that one asset is asked."""
+
+    @property
+    def segments(self) -> Segments: ...
+
+    def prepare(self) -> None:
+        """Decide what each task looks at; called once, by a thread. What it raises, each of the tasks fails of."""
+
+    def steps(self) -> Sequence[Steps[Summary | Answer]]:
+        """The summary, where one is wanted, and the answers, in order; after ``prepare``."""
+
 
 @dataclass(slots=True)
 class Spent:
@@ -42,67 +96,49 @@ class Spent:
 
     def add(self, completion: Completion) -> None:
         self.input_tokens += completion.computed_tokens
-        self.output_tokens += len(completion.ids)
+        self.output_tokens += completion.output_tokens
 
-    def usage(self, seconds: float) -> Usage:
-        return Usage(self.input_tokens, self.output_tokens, seconds)
+    def usage(self) -> Usage:
+        """Seconds are those of the replica, which tells them once the asset is done."""
+        return Usage(self.input_tokens, self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Form]):
-    """What is asked, and how the answer is read. Requests of one ``key`` share what they begin with."""
-
-    shared: Shared
-    text: str
-    sampling: Sampling
-    key: str | None
-    parse: Callable[[str], Form]
+class Formed(Generic[Form]):
+    form: Form
+    thoughts: str | None
+    completion: Completion
 
 
-class Asker:
-    def __init__(self, engine: Engine, conversation: Conversation) -> None:
-        self._engine = engine
-        self._conversation = conversation
-        self._number = 0
+def formed(conversation: Conversation, spent: Spent, asked: Asked[Form]) -> Steps[Formed[Form]]:
+    """Ask for a form. Told what is wrong, the model may repair it once; one that ran out of tokens is made shorter.
 
-    def complete(self, asked: Sequence[Asked[Form]]) -> list[Completion]:
-        """One completion each, in order; they run beside one another."""
-        requests = [self._request(self._conversation.prompt(one.shared, one.text), one) for one in asked]
-        return complete_in_order(self._engine, requests)
+    Raises :class:`FormNeverMetError`, ``TruncatedThoughtError``, and what a request failed of.
+    """
+    completion = yield from _completed(spent, asked)
+    said, thoughts = conversation.answer(completion)
+    try:
+        return Formed(asked.parse(said), thoughts, completion)
+    except FormError as error:
+        problem = str(error)
+    if completion.finish_reason == "length":
+        again = replace(asked, text=f"{SHORTER}{asked.text}")
+    else:
+        again = replace(asked, exchanges=(*asked.exchanges, said, REPAIR.format(problem=problem)))
+    repaired = yield from _completed(spent, again)
+    said, _ = conversation.answer(repaired)
+    try:
+        return Formed(asked.parse(said), thoughts, completion)
+    except FormError as error:
+        raise FormNeverMetError(f"the model's answer is not of the form asked for, twice: {error}") from error
 
-    def form(self, asked: Asked[Form], spent: Spent) -> Form:
-        """Raises :class:`FormNeverMetError`, ``TruncatedThoughtError``, ``RequestError``."""
-        [completion] = self.complete([asked])
-        return self.formed(asked, completion, spent)[0]
 
-    def formed(self, asked: Asked[Form], completion: Completion, spent: Spent) -> tuple[Form, str | None]:
-        """(form, thoughts) of a completion; told what is wrong, the model may repair it once. Raises as above."""
-        spent.add(completion)
-        said, thoughts = self._conversation.answer(completion)
-        try:
-            return asked.parse(said), thoughts
-        except FormError as error:
-            problem = str(error)
-        prompt = self._conversation.prompt(asked.shared, asked.text, said, REPAIR.format(problem=problem))
-        [repaired] = complete_in_order(self._engine, [self._request(prompt, asked)])
-        spent.add(repaired)
-        said, _ = self._conversation.answer(repaired)
-        try:
-            return asked.parse(said), thoughts
-        except FormError as error:
-            raise FormNeverMetError(f"the model's answer is not of the form asked for, twice: {error}") from error
-
-    def _request(self, prompt: Prompt, asked: Asked[Form]) -> Request:
-        self._number += 1
-        return Request(
-            f"understand-{self._number}",
-            prompt.ids,
-            asked.sampling,
-            self._conversation.stop_ids,
-            prompt.pictures,
-            prefix_key=asked.key,
-            prefix_tokens=prompt.shared if asked.key is not None else 0,
-        )
+def _completed(spent: Spent, asked: Asked[Form]) -> Steps[Completion]:
+    completion = yield asked
+    spent.add(completion)
+    if completion.error is not None:
+        raise completion.error
+    return completion
 
 
 class Nearest:

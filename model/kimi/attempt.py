@@ -1,20 +1,31 @@
-"""What a page and a shot have in common while they are being read: tries, and how the model is asked about them.
-
-Loads no torch: prompts are made by the conversation that it is given.
-"""
+"""What a page and a shot have in common while they are being read: tries, and how the model is asked about them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from model.engine.interface import Completion, Sampling
-from model.kimi.description import HOTTER
-from model.protocol import Reading
+from folioscope.model.engine.interface import Completion, Sampling
+from folioscope.model.kimi.conversation import Conversation, Item
+from folioscope.model.kimi.description import HOTTER
+from folioscope.model.protocol import Reading
 
-if TYPE_CHECKING:
-    from model.kimi.conversation import Conversation, Prompt  # with it comes torch, which a reader does not need
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ask:
+    """One question about a page or shot.
+
+    ``items`` gives what is shown, text and pictures, when a thread has time to make them; nothing where there is
+    nothing to be seen. ``region`` is the number of the part of the page that it is about.
+    """
+
+    items: Callable[[], Sequence[Item]]
+    text: str
+    sampling: Sampling
+    exchanges: tuple[str, ...] = ()
+    region: int | None = None
 
 
 class Attempt(ABC):
@@ -28,15 +39,16 @@ class Attempt(ABC):
         self.error: Exception | None = None
         self.input_tokens = 0
         self.output_tokens = 0
+        self.outstanding = 0
         self.done = False
 
     @abstractmethod
-    def prompt(self, conversation: Conversation) -> Prompt | None:
-        """What to ask now; None where there is nothing to be seen. Raises ``ImageInputError``. Called by a thread."""
+    def first(self) -> Ask:
+        """What to ask first."""
 
     @abstractmethod
-    def again(self, completion: Completion, conversation: Conversation) -> bool:
-        """Take a completion; True where it is to be asked about once more."""
+    def take(self, ask: Ask, completion: Completion, conversation: Conversation) -> Sequence[Ask]:
+        """Take a completion; what to ask next, if anything."""
 
     @abstractmethod
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
@@ -46,9 +58,13 @@ class Attempt(ABC):
         """Nothing more is to be asked. Pixels are let go: what is done may have to wait long for what came before."""
         self.done = True
 
-    def hotter(self, completion: Completion) -> bool:
-        """True where the completion loops and another, hotter try is left; the sampling is then that one's."""
-        if completion.finish_reason != "loop" or self.loops >= len(HOTTER):
+    def count(self, completion: Completion) -> None:
+        self.input_tokens += completion.computed_tokens
+        self.output_tokens += completion.output_tokens
+
+    def hotter(self) -> bool:
+        """After a loop: True where another, hotter try is left; the sampling is then that one's."""
+        if self.loops >= len(HOTTER):
             return False
         self.sampling = replace(self.sampling, temperature=HOTTER[self.loops], seed=self.loops + 1)
         self.loops += 1

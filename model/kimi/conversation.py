@@ -1,96 +1,119 @@
-"""From messages and page images to an engine's requests, and back from completions to text.
+"""What lies between a replica and its engine: prompts from texts and pictures, and text from completions.
 
-Text of documents and questions enters as text alone: nothing in it can become a control token. What all requests about
-a document have in common, its pages, is encoded apart from what differs, so that they share it to the token.
+Two kinds: :mod:`folioscope.model.kimi.token_conversation` makes token ids for engines of this process, and
+:mod:`folioscope.model.kimi.chat_conversation` makes messages for servers. Loads no torch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
-import numpy as np
-
-from model.engine.interface import Completion, Picture
-from model.kimi.structured import TruncatedThoughtError
-from model.kimi_vl import KimiVLProcessor, split_thoughts
-from model.kimi_vl.chat import widen_images
-from model.kimi_vl.special_tokens import MEDIA_PAD
-from model.protocol import RgbImage
+from folioscope.model.engine.interface import Completion, Decode, EncodedImage, Picture, Request, Sampling, Turn
+from folioscope.model.protocol import RgbImage, TokenProbability
 
 Item = str | RgbImage
+POOR_LOGPROB = -1.0  # mean over a reading, below which other directions are tried
+
+
+class TruncatedThoughtError(RuntimeError):
+    """A Thinking model was cut off before it came to an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``shared`` of the ids belong to what several requests have in common."""
+    """``shared`` of the ids belong to what several requests have in common. Servers get ``turns``, and no ids."""
 
-    ids: tuple[int, ...]
-    pictures: tuple[Picture, ...]
+    ids: tuple[int, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     shared: int = 0
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The beginning of a user's turn: pages, as text or images, prepared once."""
+    """The beginning of a user's turn, prepared once: texts, and pictures as patches or as files, in order."""
 
-    items: tuple[Item, ...]
-    pictures: tuple[Picture, ...] = field(repr=False)
-
-
-class Conversation:
-    """Builds prompts for one checkpoint's processor."""
-
-    def __init__(self, processor: KimiVLProcessor) -> None:
-        self._processor = processor
-        self._tokenizer = processor.tokenizer
-        self._media_id = self._tokenizer.special_token_ids[MEDIA_PAD]
+    items: tuple[str | Picture | EncodedImage, ...] = field(repr=False)
 
     @property
-    def stop_ids(self) -> frozenset[int]:
-        return frozenset(self._tokenizer.stop_ids)
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(item for item in self.items if isinstance(item, Picture))
+
+
+class Conversation(Protocol):
+    """Builds prompts for one model. Called from several threads."""
+
+    @property
+    def stop_ids(self) -> frozenset[int]: ...
+
+    @property
+    def decode(self) -> Decode | None:
+        """Ids to text; None where completions come as text."""
 
     def share(self, items: Sequence[Item]) -> Shared:
-        """Pages for the beginning of several prompts; their images are cut into patches once."""
-        return Shared(tuple(items), tuple(self.picture(item) for item in items if not isinstance(item, str)))
-
-    def picture(self, image: RgbImage) -> Picture:
-        """Raises ``ImageInputError`` for an image that the model cannot take."""
-        out = self._processor.image_processor(image)
-        rows, columns = out["image_grid_hws"][0].tolist()
-        return Picture(np.ascontiguousarray(out["pixel_values"]), rows, columns, image)
+        """The beginning of several prompts. Raises ``ImageInputError`` for an image that the model cannot take."""
 
     def image_tokens(self, width: int, height: int) -> int:
         """Tokens that an image of this size takes. Raises ``ImageInputError``."""
-        return int(self._processor.image_processor.count_tokens(width, height))
 
     def text_tokens(self, text: str) -> int:
-        return len(self._tokenizer.encode_text(text))
+        """Tokens that a text takes."""
 
     def prompt(self, shared: Shared, text: str, *exchanges: str) -> Prompt:
         """A user's turn of shared items and a text of its own; then turns of assistant and user, in turn."""
-        items = [{"type": "text", "text": i} if isinstance(i, str) else {"type": "image"} for i in shared.items]
-        messages: list[dict[str, Any]] = [{"role": "user", "content": [*items, {"type": "text", "text": text}]}]
-        roles = ("assistant", "user")
-        messages += [{"role": roles[n % 2], "content": said} for n, said in enumerate(exchanges)]
-        segments = self._tokenizer.chat_segments(messages, add_generation_prompt=True)
-        # Untrusted segments are the items' texts in order; the own text is the first one that is not shared.
-        texts = [place for place, segment in enumerate(segments) if not segment.trusted]
-        split = texts[sum(isinstance(item, str) for item in shared.items)]
-        widths = iter(picture.tokens for picture in shared.pictures)
-        head = widen_images(self._tokenizer.encode_segments(segments[:split]), self._media_id, widths)
-        tail = self._tokenizer.encode_segments(segments[split:])
-        return Prompt((*head, *tail), shared.pictures, len(head))
-
-    def text(self, completion: Completion) -> str:
-        return str(self._tokenizer.decode(list(completion.ids), skip_special_tokens=True))
 
     def answer(self, completion: Completion) -> tuple[str, str | None]:
         """(answer, thoughts or None). Raises :class:`TruncatedThoughtError`."""
-        thoughts = split_thoughts(self.text(completion))
-        if thoughts.truncated:
-            raise TruncatedThoughtError(
-                f"the model was still thinking after {len(completion.ids)} tokens and gave no answer; allow it more"
-            )
-        return thoughts.answer, thoughts.thoughts or None
+
+
+def request_for(
+    conversation: Conversation,
+    key: str,
+    prompt: Prompt,
+    sampling: Sampling,
+    *,
+    prefix_key: str | None = None,
+    schema: str | None = None,
+    keep_special_tokens: bool = False,
+) -> Request:
+    """The engine's request for a prompt; those of one ``prefix_key`` share what their prompts share."""
+    return Request(
+        key,
+        prompt.ids,
+        sampling,
+        conversation.stop_ids,
+        prompt.pictures,
+        prefix_key=prefix_key,
+        prefix_tokens=prompt.shared if prefix_key is not None else 0,
+        turns=prompt.turns,
+        schema=schema,
+        keep_special_tokens=keep_special_tokens,
+        decode=conversation.decode,
+    )
+
+
+def confidence(completion: Completion) -> float | None:
+    """How sure the model was of a token on average, 0..1; None where its server does not tell."""
+    return None if completion.mean_logprob is None else math.exp(completion.mean_logprob)
+
+
+def token_probability(completion: Completion) -> TokenProbability | None:
+    """How sure the model was of its tokens; None where its server does not tell."""
+    if completion.mean_logprob is None:
+        return None
+    least = completion.mean_logprob if completion.min_logprob is None else completion.min_logprob
+    return TokenProbability(math.exp(completion.mean_logprob), math.exp(least))
+
+
+def is_poor(completion: Completion) -> bool:
+    """Whether the model was so unsure that what it read is likely to be wrong."""
+    return completion.mean_logprob is not None and completion.mean_logprob < POOR_LOGPROB
+
+
+def truncated_thought(completion: Completion) -> TruncatedThoughtError:
+    return TruncatedThoughtError(
+        f"the model was still thinking after {completion.output_tokens} tokens and gave no answer; allow it more"
+    )

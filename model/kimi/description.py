@@ -1,4 +1,4 @@
-"""What the driver must know of a Kimi-VL checkpoint: where it is, which weights it holds, and how it is asked.
+"""What the driver must know of a vision-language model: where it is, which weights it holds, and how it is asked.
 
 Reads settings files and samples of the weights; loads neither torch nor the model.
 """
@@ -7,58 +7,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import fsspec
 
-from model.engine.interface import Sampling
-from model.kimi.prompts import NANO_COUNT, NANO_PRESENCE, NANO_READ, OF_DOCUMENTS, OF_FILMS, Prompts, prompt_hash
-from model.protocol import ReplicaDescription, Task
+from folioscope.model.choice import ChoiceError, ModelChoice
+from folioscope.model.dialects.base import Dialect
+from folioscope.model.dialects.choice import dialect_of
+from folioscope.model.engine.interface import Sampling
+from folioscope.model.kimi.conversation import POOR_LOGPROB
+from folioscope.model.kimi.foreign import MODEL_TYPE, what_it_is
+from folioscope.model.kimi.prompts import (
+    OF_DOCUMENTS,
+    OF_VIDEOS,
+    Prompts,
+    prompt_hash,
+    words_hash,
+)
+from folioscope.model.kimi.quantized import format_of, refuse_unloadable
+from folioscope.model.kimi.variants import Behaviour, behaviour_of, variant_of
+from folioscope.model.protocol import ReplicaDescription, Task
 
 LARGE_BYTES = 4 << 30  # weights beyond this want a GPU
 HOTTER: Final = (0.4, 0.8)  # temperatures of the tries after a loop
-POOR_LOGPROB: Final = -1.0  # mean over a reading, below which other directions are tried
-NANO_FOLDER = Path(__file__).resolve().parents[1] / "nano"
-NANO_CUTTER = "1"  # version of how pages are cut into lines for it
 _SETTINGS_FILES = ("config.json", "preprocessor_config.json", "tokenizer_config.json", "chat_template.jinja")
 _INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"
 _SAMPLE_BYTES = 1 << 20
 
 
-class CheckpointNotFoundError(ValueError):
+class CheckpointNotFoundError(ChoiceError):
     """Nothing that could be a Kimi-VL checkpoint lies there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How a variant is asked: Thinking models think first, warmer and longer."""
-
-    read: Sampling
-    summary: Sampling
-    answer: Sampling
-
-
-INSTRUCT = Behaviour(Sampling(4096), Sampling(1536), Sampling(768))
-THINKING = Behaviour(Sampling(12_288, 0.8), Sampling(12_288, 0.8), Sampling(12_288, 0.8))
+def describe_kimi(choice: ModelChoice) -> ReplicaDescription:
+    """Raises ``ChoiceError``: there is no checkpoint, no engine for it, or no such dialect."""
+    try:
+        return _describe_checkpoint(choice)
+    except CheckpointNotFoundError as error:
+        raise CheckpointNotFoundError(f"--model {choice.name}: {error}") from error
 
 
-def behaviour_of(name: str) -> Behaviour:
-    """By the checkpoint's name, as nothing in its files tells the variants apart."""
-    return THINKING if "thinking" in name.casefold() else INSTRUCT
-
-
-def describe_kimi(name: str) -> ReplicaDescription:
-    """Raises :class:`CheckpointNotFoundError`."""
-    location, revision = resolve(name, weights=False)
+def _describe_checkpoint(choice: ModelChoice) -> ReplicaDescription:
+    location, revision = resolve(choice.name, weights=False)
+    filesystem, root = fsspec.url_to_fs(location)
+    if found := what_it_is(filesystem, root):
+        raise CheckpointNotFoundError(f"{found}; what is expected is a Kimi-VL checkpoint (model type {MODEL_TYPE})")
+    refuse_unloadable(choice.engine, format_of(filesystem, root), choice.name)
     if revision is None:
         revision, weight_bytes = fingerprint(location)
     else:
-        weight_bytes = _total_bytes(*fsspec.url_to_fs(location))
-    behaviour = behaviour_of(name)
+        weight_bytes = _total_bytes(filesystem, root)
+    variant = choice.variant or variant_of(filesystem, root, choice.name)
+    large = weight_bytes > LARGE_BYTES
+    if large and choice.gpus is not None and 0 < choice.gpus < 1:
+        raise ChoiceError(
+            f"--gpus-per-replica {choice.gpus:g}: two such replicas would share one GPU, and each takes all of its "
+            "memory for its cache. Give 1 or more; one replica serves many pages at once."
+        )
+    return describe(
+        f"kimi-vl:{Path(choice.name.partition('@')[0]).name}",
+        revision,
+        behaviour_of(variant),
+        dialect_of(choice, "kimi-vl"),
+        num_gpus=1.0 if large else 0.0,
+    )
+
+
+def describe(
+    name: str, revision: str, behaviour: Behaviour, dialect: Dialect, *, num_gpus: float, num_cpus: float = 1.0
+) -> ReplicaDescription:
+    """A replica that reads in a dialect, and understands with our own words where its model can."""
     samplings: dict[Task, Sampling] = {
-        "read": behaviour.read,
+        "read": dialect.sampling or behaviour.read,
         "summarize": behaviour.summary,
         "answer": behaviour.answer,
     }
@@ -70,25 +91,20 @@ def describe_kimi(name: str) -> ReplicaDescription:
             for task, sampling in samplings.items()
         }
 
+    of_documents = settings(OF_DOCUMENTS)
+    of_documents["read"] |= {"dialect": f"{dialect.name} {dialect.version}", "words": words_hash(dialect.prompt)}
     return ReplicaDescription(
-        name=f"kimi-vl:{Path(name.partition('@')[0]).name}",
+        name=name,
         revision=revision,
         reads_layer=False,
-        settings=settings(OF_DOCUMENTS),
-        film_settings=settings(OF_FILMS),
-        num_cpus=1.0,
-        num_gpus=1.0 if weight_bytes > LARGE_BYTES else 0.0,
+        settings=of_documents,
+        video_settings=settings(OF_VIDEOS),
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
         looks=True,
         batches=True,
+        tasks=("read",) if dialect.reads_only else ("read", "summarize", "answer"),
     )
-
-
-def describe_nano() -> ReplicaDescription:
-    revision, _ = fingerprint(str(NANO_FOLDER))
-    settings = {"cutter": NANO_CUTTER, "prompts": f"{NANO_READ} {NANO_COUNT} {NANO_PRESENCE}"}
-    tasks: tuple[Task, ...] = ("read", "summarize", "answer")
-    of_tasks = dict.fromkeys(tasks, settings)
-    return ReplicaDescription("kimi-vl:nano", revision, False, of_tasks, of_tasks, num_cpus=0.5, looks=True)
 
 
 def resolve(name: str, *, weights: bool) -> tuple[str, str | None]:

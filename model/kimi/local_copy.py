@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fsspec
 
-from model.kimi.description import fingerprint
+from folioscope.model.kimi.description import fingerprint
 
 
 def local_copy(location: str) -> Path:
@@ -25,7 +25,16 @@ def local_copy(location: str) -> Path:
     """
     if "://" not in location:
         return Path(location)
-    revision, _ = fingerprint(location)
+    return copied_once(location, fingerprint(location)[0])
+
+
+def copied_once(location: str, revision: str) -> Path:
+    """The directory itself, or the copy of an fsspec URL under the name of its revision.
+
+    Raises ``OSError`` where the store stumbles or the disk is full.
+    """
+    if "://" not in location:
+        return Path(location)
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     copied = folder / revision

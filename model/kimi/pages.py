@@ -1,114 +1,202 @@
-"""Reading a page: one request with its picture, again and hotter where it loops, turned where it is read poorly.
+"""Reading a page: one request with its picture, again where it loops, turned where it is read poorly.
 
-A page without ink is never asked about. Where the page has a text layer that can be trusted, the reading is compared
-with it: free truth. Each page holds some 45 MB of pixels and patches, until the engine has
-seen it.
+A page without ink is never asked about. A model that repeats itself half-way is asked for the rest of the page; one
+that does so from the start is tried again, hotter. Where the page has a text layer that can be trusted, the reading is
+compared with it: free truth. Each page holds some 45 MB of pixels and patches, until the engine has seen it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
-from model.agreement import agreement, disagreement
-from model.engine.interface import Completion, Sampling
-from model.kimi.attempt import Attempt
-from model.kimi.description import HOTTER, POOR_LOGPROB
-from model.kimi.prompts import READ
-from model.kimi.structured import TruncatedThoughtError
-from model.language import language_of
-from model.page_images import is_blank, turned
-from model.protocol import Block, PageInput, Reading, Usage
-
-if TYPE_CHECKING:
-    from model.kimi.conversation import Conversation, Prompt  # with it comes torch, which a reader does not need
+from folioscope.model.agreement import agreement
+from folioscope.model.dialects.base import Dialect, Region, RegionDialect, Transcript, with_confidence
+from folioscope.model.engine.interface import Completion, Sampling
+from folioscope.model.kimi.attempt import Ask, Attempt
+from folioscope.model.kimi.conversation import (
+    Conversation,
+    Item,
+    TruncatedThoughtError,
+    confidence,
+    is_poor,
+    token_probability,
+)
+from folioscope.model.kimi.description import HOTTER
+from folioscope.model.kimi.prompts import GO_ON
+from folioscope.model.language import language_of
+from folioscope.model.page_images import is_blank, turned
+from folioscope.model.protocol import PageInput, Reading, RgbImage, Usage
 
 TURNS = (180, 90, 270)
+WORTH_KEEPING = 200  # characters before a loop: from there the page goes on, else it is read anew
+MOST_GOING_ON = 3  # times that a page is asked for its rest
+LAST_WORDS = 120  # characters that show the model where to go on
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One try: what was written about the page turned so far; ``before`` it, what was kept of earlier ones."""
+
+    turn: int
+    said: str
+    completion: Completion
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """A reading that ended by itself before one that did not, then the one that the model was surer of."""
+        logprob = self.completion.mean_logprob
+        return self.completion.finish_reason == "stop", 0.0 if logprob is None else logprob
 
 
 class PageAttempt(Attempt):
     in_flight = 1.5  # some wait at all times
 
-    def __init__(self, page: PageInput, sampling: Sampling) -> None:
+    def __init__(self, page: PageInput, dialect: Dialect, sampling: Sampling) -> None:
         super().__init__(sampling)
         self._page = page
+        self._dialect = dialect
         self._first_sampling = sampling
         self._turn = 0
         self._turns_left: tuple[int, ...] = TURNS
-        self._best: tuple[int, Completion] | None = None
+        self._kept: list[str] = []  # what stands before a loop, where the page went on behind it
+        self._best: _Read | None = None
+        self._regions: tuple[Region, ...] = ()
+        self._said: dict[int, str] = {}  # of regions
 
-    def prompt(self, conversation: Conversation) -> Prompt | None:
+    def first(self) -> Ask:
+        return self._ask()
+
+    def take(self, ask: Ask, completion: Completion, conversation: Conversation) -> Sequence[Ask]:
+        if completion.error is not None:
+            self.error = completion.error
+            return []
+        try:
+            said, _ = conversation.answer(completion)
+        except TruncatedThoughtError as error:
+            if completion.finish_reason == "loop" and self.hotter():
+                return [self._ask()]
+            self.error = error if self._best is None else None
+            return []
+        if ask.region is not None:
+            self._said[ask.region] = said
+            return []
+        return self._next(said, completion)
+
+    def _next(self, said: str, completion: Completion) -> Sequence[Ask]:
+        """What to ask after a try at the whole page, or at the rest of it."""
+        looped = completion.finish_reason == "loop"
+        if looped and self._dialect.goes_on and len(said) >= WORTH_KEEPING and len(self._kept) < MOST_GOING_ON:
+            self._kept.append(said)
+            self.sampling = replace(self.sampling, temperature=HOTTER[0], seed=len(self._kept))
+            return [self._ask("\n".join(self._kept), GO_ON.format(last=said[-LAST_WORDS:]))]
+        read = _Read(self._turn, "\n".join([*self._kept, said]), completion)
+        if self._best is None or read.rank > self._best.rank:
+            self._best = read
+        if self._kept:
+            return []
+        if looped and self.hotter():
+            return [self._ask()]
+        if is_poor(completion) and self._turns_left:
+            return [self._turned(self._turns_left[0])]
+        return self._of_dialect(read)
+
+    def _of_dialect(self, read: _Read) -> Sequence[Ask]:
+        """The model's own wish: the page turned, or a closer look at its regions."""
+        dialect = self._dialect
+        if isinstance(dialect, RegionDialect):
+            self._regions = dialect.regions(read.said)
+            return [self._ask_region(number, region) for number, region in enumerate(self._regions) if region.prompt]
+        missing = self._transcript(read).turned
+        if missing and self._turns_left == TURNS:
+            return [self._turned(missing)]
+        return []
+
+    def _turned(self, turn: int) -> Ask:
+        self._turn = turn
+        self._turns_left = tuple(left for left in self._turns_left if left != turn)
+        self.sampling, self.loops = self._first_sampling, len(HOTTER)
+        return self._ask()
+
+    def _ask(self, *exchanges: str) -> Ask:
+        prompt, turn, first = self._dialect.prompt, self._turn, self._dialect.text_first
+        return Ask(lambda: self._items(turn), "" if first else prompt, self.sampling, exchanges)
+
+    def _items(self, turn: int) -> Sequence[Item]:
         image = self._page.image
         if image is None or is_blank(image):
-            return None
-        return conversation.prompt(conversation.share([turned(image, self._turn)]), READ)
+            return []
+        picture = resized(turned(image, turn), *self._sent(turn))
+        return [self._dialect.prompt, picture] if self._dialect.text_first else [picture]
 
-    def again(self, completion: Completion, conversation: Conversation) -> bool:
-        if self._best is None or _better(completion, self._best[1]):
-            self._best = (self._turn, completion)
-        if self.hotter(completion):
-            return True
-        if completion.mean_logprob < POOR_LOGPROB and self._turns_left:
-            self._turn, *rest = self._turns_left
-            self._turns_left = tuple(rest)
-            self.sampling, self.loops = self._first_sampling, len(HOTTER)
-            return True
-        return False
+    def _sent(self, turn: int) -> tuple[int, int]:
+        """Width and height of the picture as it is sent."""
+        image = self._page.image
+        height, width = image.shape[:2] if image is not None else (self._page.height_px, self._page.width_px)
+        return self._dialect.fit(height, width) if turn % 180 else self._dialect.fit(width, height)
+
+    def _ask_region(self, number: int, region: Region) -> Ask:
+        turn = self._turn
+
+        def items() -> Sequence[Item]:
+            image = self._page.image
+            return [] if image is None else [turned(_cropped(turned(image, turn), region), region.turned)]
+
+        return Ask(items, region.prompt, self.sampling, region=number)
 
     def end(self) -> None:
         super().end()
         self._page = replace(self._page, image=None)
 
+    def _transcript(self, read: _Read) -> Transcript:
+        if isinstance(self._dialect, RegionDialect) and self._regions:
+            said = [self._said.get(number, "") for number in range(len(self._regions))]
+            return self._dialect.assemble(self._regions, said)
+        return self._dialect.parse(read.said, *self._sent(read.turn))
+
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
-        if self._best is None:
-            return Reading("", "none", flags=("blank",), usage=Usage(seconds=seconds))
-        turn, completion = self._best
-        try:
-            text, _ = conversation.answer(completion)
-        except TruncatedThoughtError as error:
-            return error
         usage = Usage(self.input_tokens, self.output_tokens, seconds)
+        read = self._best
+        if read is None:
+            return Reading("", "none", flags=("blank",), usage=usage)
+        transcript = self._transcript(read)
+        text = transcript.text
         ended = {"loop": ["loop"], "length": ["cut_off"]}
-        flags = list(ended.get(completion.finish_reason, ()))
-        if turn:
+        flags = list(ended.get(read.completion.finish_reason, ()))
+        if self._kept:
+            flags.append("went_on_after_loop")
+        if read.turn:
             flags.append("turned")
-        if completion.mean_logprob < POOR_LOGPROB:
+        if is_poor(read.completion):
             flags.append("low_confidence")
         layer = self._page.layer if self._page.layer is not None and self._page.layer.verdict == "usable" else None
-        if layer is not None and (found := disagreement(text, layer.blocks)) is not None:
-            flags.append(found)
         if not text.strip():
-            return Reading("", "none", flags=(*flags, "no_words"), turned=turn, usage=usage)
+            return Reading("", "none", flags=(*flags, "no_words"), turned=read.turn, usage=usage)
         return Reading(
             text=text,
             text_source="model",
-            blocks=to_blocks(text, float(np.exp(completion.mean_logprob))),
-            language=language_of(text),
+            blocks=with_confidence(transcript.blocks, confidence(read.completion)),
+            language=transcript.language or language_of(text),
             layer_agreement=agreement(text, layer.blocks) if layer is not None else None,
             flags=tuple(flags),
-            turned=turn,
+            turned=read.turn,
             usage=usage,
+            token_probability=token_probability(read.completion),
         )
 
 
-def to_blocks(text: str, confidence: float) -> tuple[Block, ...]:
-    """Markdown as blocks without boxes, one a paragraph: the model does not say where it read what."""
-    blocks = []
-    for part in (part.strip() for part in text.split("\n\n")):
-        marks = len(part) - len(part.lstrip("#"))
-        if not part:
-            continue
-        if 1 <= marks <= 6 and part[marks : marks + 1] == " ":
-            blocks.append(Block("heading", part[marks:].strip(), confidence=confidence, level=marks))
-        elif part.startswith("<table"):
-            blocks.append(Block("table", part, confidence=confidence))
-        else:
-            blocks.append(Block("text", part, confidence=confidence))
-    return tuple(blocks)
+def resized(image: RgbImage, width: int, height: int) -> RgbImage:
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _better(one: Completion, other: Completion) -> bool:
-    """A reading that ended by itself before one that did not, then the one the model was surer of."""
-    return (one.finish_reason == "stop", one.mean_logprob) > (other.finish_reason == "stop", other.mean_logprob)
+def _cropped(image: RgbImage, region: Region) -> RgbImage:
+    height, width = image.shape[:2]
+    box = region.box
+    rows = slice(int(box.y0 * height), max(int(box.y0 * height) + 1, round(box.y1 * height)))
+    columns = slice(int(box.x0 * width), max(int(box.x0 * width) + 1, round(box.x1 * width)))
+    return np.ascontiguousarray(image[rows, columns])

@@ -6,27 +6,21 @@ nothing is never asked about. Each shot in flight holds some 100 MB of pixels an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
-from model.engine.interface import Completion, Sampling
-from model.kimi.attempt import Attempt
-from model.kimi.description import POOR_LOGPROB
-from model.kimi.prompts import FRAME, READ_SHOT, REPAIR
-from model.kimi.structured import FormError, ShotForm, TruncatedThoughtError, parse_shot
-from model.language import language_of
-from model.page_images import is_blank
-from model.plain_text import normal_form
-from model.protocol import Block, Frame, Reading, ShotInput, Usage
-
-if TYPE_CHECKING:
-    from model.kimi.conversation import Conversation, Item, Prompt, Shared  # with it comes torch
+from folioscope.model.engine.interface import Completion, Sampling
+from folioscope.model.kimi.attempt import Ask, Attempt
+from folioscope.model.kimi.conversation import Conversation, Item, TruncatedThoughtError, confidence, is_poor
+from folioscope.model.kimi.prompts import FRAME, READ_SHOT, REPAIR
+from folioscope.model.kimi.structured import FormError, ShotForm, parse
+from folioscope.model.language import language_of
+from folioscope.model.page_images import is_blank
+from folioscope.model.plain_text import normal_form
+from folioscope.model.protocol import Block, Frame, Reading, ShotInput, Usage
 
 
 class ShotAttempt(Attempt):
-    """``exchanges`` is what was said to have a form repaired; frames that show nothing are left out."""
+    """Frames that show nothing are left out."""
 
     in_flight = 0.5  # each is several images
 
@@ -34,51 +28,50 @@ class ShotAttempt(Attempt):
         super().__init__(sampling)
         self._frames = tuple(frame for frame in shot.frames if not is_blank(frame.image))
         self._times = tuple(frame.time_s for frame in self._frames)
-        self._shared: Shared | None = None
-        self._exchanges: tuple[str, ...] = ()
-        self._form: ShotForm | None = None
-        self._logprob = 0.0
+        self._found: tuple[ShotForm, Completion] | None = None
 
-    def prompt(self, conversation: Conversation) -> Prompt | None:
-        if not self._frames:
-            return None
-        if self._shared is None:
-            self._shared = conversation.share(list(_items(self._frames)))
-        return conversation.prompt(self._shared, READ_SHOT, *self._exchanges)
+    def first(self) -> Ask:
+        return self._ask()
 
-    def again(self, completion: Completion, conversation: Conversation) -> bool:
-        if self.hotter(completion):
-            return True
+    def take(self, ask: Ask, completion: Completion, conversation: Conversation) -> Sequence[Ask]:
+        if completion.error is not None:
+            self.error = completion.error
+            return []
+        if completion.finish_reason == "loop" and self.hotter():
+            return [self._ask(*ask.exchanges)]
         try:
             said, _ = conversation.answer(completion)
         except TruncatedThoughtError as error:
             self.error = error
-            return False
+            return []
         try:
-            self._form = parse_shot(said, len(self._frames))
+            self._found = parse(ShotForm, said, range(1, len(self._times) + 1)), completion
         except FormError as error:
-            if self._exchanges:
-                self.error = error
-                return False
-            self._exchanges = (said, REPAIR.format(problem=error))
-            return True
-        self._logprob = completion.mean_logprob
-        return False
+            if not ask.exchanges:
+                return [self._ask(said, REPAIR.format(problem=error))]
+            self.error = error
+        return []
+
+    def _ask(self, *exchanges: str) -> Ask:
+        frames = self._frames
+        return Ask(lambda: list(_items(frames)), READ_SHOT, self.sampling, exchanges)
 
     def end(self) -> None:
         super().end()
-        self._frames, self._shared = (), None
+        self._frames = ()
 
     def reading(self, conversation: Conversation, seconds: float) -> Reading | Exception:
         usage = Usage(self.input_tokens, self.output_tokens, seconds)
-        if self._form is None:
+        if self._found is None:
             return Reading("", "none", flags=("blank",), usage=usage)
-        flags = ("low_confidence",) if self._logprob < POOR_LOGPROB else ()
-        blocks = tuple(_blocks(self._form, self._times, float(np.exp(self._logprob))))
+        form, completion = self._found
+        flags = ("low_confidence",) if is_poor(completion) else ()
+        blocks = tuple(_blocks(form, self._times, confidence(completion)))
         text = "\n\n".join(block.text for block in blocks)
+        caption = form.caption or None
         if not text:
-            return Reading("", "none", caption=self._form.caption, flags=(*flags, "no_words"), usage=usage)
-        return Reading(text, "model", blocks, self._form.caption, language_of(text), flags=flags, usage=usage)
+            return Reading("", "none", caption=caption, flags=(*flags, "no_words"), usage=usage)
+        return Reading(text, "model", blocks, caption, language_of(text), flags=flags, usage=usage)
 
 
 def _items(frames: Iterable[Frame]) -> Iterator[Item]:
@@ -87,11 +80,11 @@ def _items(frames: Iterable[Frame]) -> Iterator[Item]:
         yield frame.image
 
 
-def _blocks(form: ShotForm, times: tuple[float, ...], confidence: float) -> Iterator[Block]:
+def _blocks(form: ShotForm, times: tuple[float, ...], sure: float | None) -> Iterator[Block]:
     """The text as blocks without boxes, with the times of the frames that the model named; each text once."""
     seen: set[str] = set()
-    for line in form.lines:
+    for line in form.text:
         if normal_form(line.words) not in seen:
             seen.add(normal_form(line.words))
             start_s, end_s = times[line.first - 1], times[line.last - 1]
-            yield Block("text", line.words, confidence=confidence, start_s=start_s, end_s=end_s)
+            yield Block("text", line.words, confidence=sure, start_s=start_s, end_s=end_s)

@@ -1,7 +1,9 @@
-"""Answers that must be JSON of one form: parsed strictly, so that nothing a document says can change a field's kind.
+"""The forms that answers must have, and what is made of a model's attempts at them.
 
-A model may put the object into a code fence; nothing else around it is taken. Unknown keys, wrong types and missing
-keys are refused with a sentence that the model gets back for its one repair.
+How an object is spelt is forgiven (``json_objects.py``), and so are keys that were not asked for and numbers in quotes.
+What is wrong beyond that is refused with a sentence that the model gets back for its one repair; so nothing that a
+document says can change a field's kind, or point to a page that was not shown. The JSON schemas are those of the same
+classes, for engines that can hold a model to them.
 """
 
 from __future__ import annotations
@@ -9,217 +11,185 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-_FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.S)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic.functional_validators import AfterValidator
+
+from folioscope.model.kimi.json_objects import find_object
+
 MOST_POINTS = 32
 MOST_LINES = 64
 MOST_CHAPTERS = 32
+_DIGITS = re.compile(r"\D{0,12}(\d{1,7})\D*\Z")  # "3", "p. 3", "page 3"
 
 
 class FormError(ValueError):
     """What the model wrote is not of the form asked for. The message says what is wrong with it."""
 
 
-class TruncatedThoughtError(RuntimeError):
-    """A Thinking model was cut off before it came to an answer."""
+def _number(value: Any) -> Any:
+    """A number in words such as "page 3", or the first of several."""
+    if isinstance(value, bool):
+        raise ValueError("is not a number")
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, str) and (match := _DIGITS.match(value)):
+        return int(match[1])
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    text: str
-    page: int
-    quote: str
+def _shown(value: int, info: ValidationInfo) -> int:
+    if info.context is not None and value not in info.context:
+        raise ValueError("is not the number of one that was shown")
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryForm:
-    summary: str
-    points: tuple[Point, ...]
+Text = Annotated[str, Field(min_length=1)]
+Shown = Annotated[int, BeforeValidator(_number), AfterValidator(_shown)]
+OrEmpty = Annotated[str, BeforeValidator(lambda value: value or "")]
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerForm:
+class Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+
+class Point(Form):
+    text: Text
+    page: Shown
+    quote: Text
+
+
+class SummaryForm(Form):
+    summary: Text
+    key_points: tuple[Point, ...] = Field(max_length=MOST_POINTS)
+
+
+class PartsForm(Form):
+    summary: Text
+
+
+class AnswerForm(Form):
     """``answer``, ``page`` and ``quote`` are None where the question is not answerable."""
 
     answerable: bool
-    answer: str | None = None
-    page: int | None = None
-    quote: str | None = None
+    answer: Text | None = None
+    page: Shown | None = None
+    quote: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_beside_no(cls, given: Any) -> Any:
+        return _only_no(given)
+
+    @model_validator(mode="after")
+    def _whole(self) -> AnswerForm:
+        _require_all(self.answerable, answer=self.answer, page=self.page, quote=self.quote)
+        return self
 
 
-def parse_summary(text: str) -> SummaryForm:
-    """Raises :class:`FormError`."""
-    whole = _object(text, required={"summary", "key_points"})
-    points = whole["key_points"]
-    if not isinstance(points, list) or len(points) > MOST_POINTS:
-        raise FormError(f"key_points is not a list of at most {MOST_POINTS}")
-    return SummaryForm(_text(whole, "summary"), tuple(_point(point) for point in points))
+# Videos: places are numbers of frames or shots, which the pipeline turns into times; a model tells no times of its own.
 
 
-def parse_answer(text: str) -> AnswerForm:
-    """Raises :class:`FormError`."""
-    whole = _object(text, required={"answerable"}, optional={"answer", "page", "quote"})
-    if whole["answerable"] is False:
-        return AnswerForm(False)
-    if whole["answerable"] is not True:
-        raise FormError("answerable is neither true nor false")
-    if missing := sorted({"answer", "page", "quote"} - whole.keys()):
-        raise FormError(f"{', '.join(missing)} missing")
-    return AnswerForm(True, _text(whole, "answer"), _page(whole), _text(whole, "quote"))
-
-
-def _point(value: Any) -> Point:
-    if not isinstance(value, dict) or value.keys() != {"text", "page", "quote"}:
-        raise FormError("a key point is not an object of text, page and quote")
-    return Point(_text(value, "text"), _page(value), _text(value, "quote"))
-
-
-def _object(text: str, required: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    fenced = _FENCE.match(text.strip())
-    try:
-        whole = json.loads(fenced[1] if fenced else text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise FormError(f"it is no JSON: {error}") from error
-    if not isinstance(whole, dict):
-        raise FormError("it is no JSON object")
-    if missing := sorted(required - whole.keys()):
-        raise FormError(f"{', '.join(missing)} missing")
-    if unknown := sorted(whole.keys() - required - optional):
-        raise FormError(f"{', '.join(unknown)[:80]} not asked for")
-    return whole
-
-
-def _text(whole: dict[str, Any], key: str) -> str:
-    if not isinstance(whole[key], str) or not whole[key].strip():
-        raise FormError(f"{key} is not a text")
-    return str(whole[key]).strip()
-
-
-def _page(whole: dict[str, Any]) -> int:
-    page = whole["page"]
-    if isinstance(page, bool) or not isinstance(page, int) or page < 1:
-        raise FormError("page is not a page number")
-    return page
-
-
-# Films: places are numbers of frames or shots, which the pipeline turns into times; a model tells no times of its own.
-
-
-@dataclass(frozen=True, slots=True)
-class ShotLine:
+class ShotLine(Form):
     """Words on the screen, from frame ``first`` to frame ``last``, counted from 1."""
 
-    words: str
-    first: int
-    last: int
+    words: Text
+    first: Shown
+    last: Shown
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ShotLine:
+        if self.last < self.first:
+            raise ValueError("has its last frame before its first")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class ShotForm:
-    lines: tuple[ShotLine, ...]
+class ShotForm(Form):
+    text: tuple[ShotLine, ...] = Field(max_length=MOST_LINES)
     caption: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FilmPoint:
+class VideoPoint(Form):
     """``quote`` is empty where the shot shows it and no words say it."""
 
-    text: str
-    shot: int
-    quote: str
+    text: Text
+    shot: Shown
+    quote: OrEmpty
 
 
-@dataclass(frozen=True, slots=True)
-class FilmChapter:
-    title: str
-    first_shot: int
+class VideoChapter(Form):
+    title: Text
+    first_shot: Shown
 
 
-@dataclass(frozen=True, slots=True)
-class FilmSummaryForm:
-    summary: str
-    points: tuple[FilmPoint, ...] = ()
-    chapters: tuple[FilmChapter, ...] = ()
+class VideoSummaryForm(Form):
+    summary: Text
+    key_points: tuple[VideoPoint, ...] = Field(max_length=MOST_POINTS)
+    chapters: tuple[VideoChapter, ...] = Field(max_length=MOST_CHAPTERS)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> VideoSummaryForm:
+        if any(later.first_shot <= earlier.first_shot for earlier, later in pairwise(self.chapters)):
+            raise ValueError("each chapter must begin at a later shot than the one before")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class FilmAnswerForm:
-    """``point`` is None where the question is not answerable; its text is the answer."""
+class VideoAnswerForm(Form):
+    """``answer`` and ``shot`` are None where the question is not answerable."""
 
-    point: FilmPoint | None
+    answerable: bool
+    answer: Text | None = None
+    shot: Shown | None = None
+    quote: OrEmpty = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_beside_no(cls, given: Any) -> Any:
+        return _only_no(given)
 
-def parse_shot(text: str, frames: int) -> ShotForm:
-    """Raises :class:`FormError`."""
-    whole = _object(text, required={"text", "caption"})
-    lines = _list(whole, "text", MOST_LINES)
-    caption = whole["caption"]
-    if caption is not None and not isinstance(caption, str):
-        raise FormError("caption is not a text")
-    return ShotForm(tuple(_line(line, frames) for line in lines), (caption or "").strip() or None)
-
-
-def parse_film_summary(text: str, shots: Collection[int]) -> FilmSummaryForm:
-    """Raises :class:`FormError`, also where a shot is named that was not shown."""
-    whole = _object(text, required={"summary", "key_points", "chapters"})
-    points = tuple(_film_point(point, "text", shots) for point in _list(whole, "key_points", MOST_POINTS))
-    chapters = tuple(_film_chapter(chapter, shots) for chapter in _list(whole, "chapters", MOST_CHAPTERS))
-    firsts = [chapter.first_shot for chapter in chapters]
-    if any(later <= earlier for earlier, later in pairwise(firsts)):
-        raise FormError("each chapter must begin at a later shot than the one before")
-    return FilmSummaryForm(_text(whole, "summary"), points, chapters)
+    @model_validator(mode="after")
+    def _whole(self) -> VideoAnswerForm:
+        _require_all(self.answerable, answer=self.answer, shot=self.shot)
+        return self
 
 
-def parse_parts_summary(text: str) -> str:
-    """Raises :class:`FormError`."""
-    return _text(_object(text, required={"summary"}), "summary")
+def _only_no(given: Any) -> Any:
+    """Whoever says that it cannot answer may fill the other fields with anything."""
+    if isinstance(given, dict) and str(given.get("answerable")).casefold() in ("false", "no", "0"):
+        return {"answerable": False}
+    return given
 
 
-def parse_film_answer(text: str, shots: Collection[int]) -> FilmAnswerForm:
-    """Raises :class:`FormError`, also where a shot is named that was not shown."""
-    whole = _object(text, required={"answerable"}, optional={"answer", "shot", "quote"})
-    if whole["answerable"] is False:
-        return FilmAnswerForm(None)
-    if whole["answerable"] is not True:
-        raise FormError("answerable is neither true nor false")
-    return FilmAnswerForm(_film_point({key: whole[key] for key in whole if key != "answerable"}, "answer", shots))
+def _require_all(answerable: bool, **fields: object) -> None:
+    missing = [name for name, value in fields.items() if value is None]
+    if answerable and missing:
+        raise ValueError(f"{', '.join(missing)} missing")
 
 
-def _line(value: Any, frames: int) -> ShotLine:
-    if not isinstance(value, dict) or value.keys() != {"words", "first", "last"}:
-        raise FormError("a piece of text is not an object of words, first and last")
-    first, last = _number(value, "first", range(1, frames + 1)), _number(value, "last", range(1, frames + 1))
-    if last < first:
-        raise FormError("a piece of text has its last frame before its first")
-    return ShotLine(_text(value, "words"), first, last)
+Asked = TypeVar("Asked", bound=Form)
 
 
-def _film_point(value: Any, text: str, shots: Collection[int]) -> FilmPoint:
-    if not isinstance(value, dict) or value.keys() != {text, "shot", "quote"}:
-        raise FormError(f"{text}, shot and quote are wanted together, and nothing else")
-    if not isinstance(value["quote"], str):
-        raise FormError("quote is not a text")
-    return FilmPoint(_text(value, text), _number(value, "shot", shots), value["quote"].strip())
+def parse(kind: type[Asked], text: str, shown: Collection[int] | None = None) -> Asked:
+    """The form in what a model wrote; ``shown`` are the numbers of pages, shots or frames that it may name.
+
+    Raises :class:`FormError`.
+    """
+    required = [name for name, field in kind.model_fields.items() if field.is_required()]
+    try:
+        return kind.model_validate(find_object(text, required), context=None if shown is None else frozenset(shown))
+    except ValidationError as error:
+        raise FormError("; ".join(map(_told, error.errors()[:3]))) from error
+    except ValueError as error:
+        raise FormError(str(error)) from error
 
 
-def _film_chapter(value: Any, shots: Collection[int]) -> FilmChapter:
-    if not isinstance(value, dict) or value.keys() != {"title", "first_shot"}:
-        raise FormError("a chapter is not an object of title and first_shot")
-    return FilmChapter(_text(value, "title"), _number(value, "first_shot", shots))
+def _told(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    return f"{where} {error['msg'].removeprefix('Value error, ')}".strip()
 
 
-def _list(whole: dict[str, Any], key: str, most: int) -> list[Any]:
-    values = whole[key]
-    if not isinstance(values, list) or len(values) > most:
-        raise FormError(f"{key} is not a list of at most {most}")
-    return values
-
-
-def _number(whole: dict[str, Any], key: str, known: Collection[int]) -> int:
-    number = whole[key]
-    if isinstance(number, bool) or not isinstance(number, int) or number not in known:
-        raise FormError(f"{key} is not the number of one that was shown")
-    return number
+def schema_of(kind: type[Form]) -> str:
+    """The JSON schema of a form, as one line."""
+    return json.dumps(kind.model_json_schema(), separators=(",", ":"))

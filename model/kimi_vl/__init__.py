@@ -20,12 +20,12 @@ from transformers import (
 )
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
 
-from model.kimi_vl.configuration import KimiVLConfig, KimiVLTextConfig, KimiVLVisionConfig
-from model.kimi_vl.image_processing import KimiVLImageProcessor
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.processing import KimiVLProcessor
-from model.kimi_vl.thinking import split_thoughts
-from model.kimi_vl.tokenization import KimiVLTokenizer, TikTokenTokenizer
+from folioscope.model.kimi_vl.configuration import KimiVLConfig, KimiVLTextConfig, KimiVLVisionConfig
+from folioscope.model.kimi_vl.image_processing import KimiVLImageProcessor
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.processing import KimiVLProcessor
+from folioscope.model.kimi_vl.thinking import split_thoughts
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer, TikTokenTokenizer
 
 __all__ = [
     "KimiVLConfig",

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention.bias import causal_lower_right
 
-from model.kimi_vl.configuration import KimiVLTextConfig
-from model.kimi_vl.rotary import rotate
+from folioscope.model.kimi_vl.configuration import KimiVLTextConfig
+from folioscope.model.kimi_vl.rotary import rotate
 
 LATENT_NORM_EPS = 1e-6  # the published code leaves this norm at its class's default, unlike all others (spec §4.1)
 MOST_EXPANDED = 16 * 32_768  # keys held at once: 32,768 tokens for all heads; 0.7 GB with their values in bfloat16

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
-from model.kimi_vl.attention import LatentAttention
+from folioscope.model.kimi_vl.attention import LatentAttention
 
 _GROWTH = 1.25
 _LEAST_ROOM = 64  # tokens

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.kimi_vl.special_tokens import (
+from folioscope.model.kimi_vl.special_tokens import (
     IM_ASSISTANT,
     IM_END,
     IM_MIDDLE,
@@ -170,7 +170,7 @@ def read_marks(rendered: str, marks: Marks, messages: Sequence[Message]) -> list
             raise ChatError(
                 "This checkpoint's chat template changes the text of messages, so that their text cannot be kept apart "
                 "from the template's own tokens. Render it with tokenize=False and judge the prompt yourself, or pass "
-                "chat_template=model.kimi_vl.chat.CHAT_TEMPLATE."
+                "chat_template=folioscope.model.kimi_vl.chat.CHAT_TEMPLATE."
             )
         inside = opens
         segments.append(Segment(text, trusted=not inside))

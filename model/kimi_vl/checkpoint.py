@@ -1,8 +1,9 @@
 """Checkpoints: which tensors a Kimi-VL directory must hold, and streaming them from anywhere onto a device.
 
-Headers are read first and compared with the model, name by name and shape by shape, so that a wrong or torn checkpoint
-is refused within seconds and with a list. Then each tensor goes from its shard straight into the model's memory: beside
-the model itself a load needs room for one tensor, 671 MB for the published one. Experts, apart in the files, are laid
+Headers are read first and compared with the model, name by name and shape by shape, so that a wrong or truncated
+checkpoint is refused within seconds and with a list. Then ranges of tensors are read from the shards, several at once,
+since one stream from a store fills no network, and copied into the model's memory: beside the model itself a load needs
+room for five ranges of 64 MB, or of 671 MB where one is the published embedding. Experts, apart in the files, are laid
 into the stacked tensors of ``experts.py`` on the way. Spec §2.
 """
 
@@ -10,22 +11,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import fsspec
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
-from model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
 
-if TYPE_CHECKING:
-    from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-
+Model = TypeVar("Model", bound=PreTrainedModel)  # the class of kimi_vl.modeling, which loads itself by this module
+READERS = 4  # ranges on the way at once
+RANGE_BYTES = 64 << 20
 INDEX_FILE = "model.safetensors.index.json"
 SINGLE_FILE = "model.safetensors"
 IGNORABLE = re.compile(r"rotary_emb\.inv_freq$")  # a stray buffer of the published files: angles are computed
@@ -36,7 +38,7 @@ _LISTED = 12  # names in a message
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is not a whole Kimi-VL. The message lists what is missing, odd or torn."""
+    """A checkpoint is not a whole Kimi-VL. The message lists what is missing, odd or truncated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ class StoredTensor:
 
 
 def load(
+    kind: type[Model],
     location: str | Path,
     *,
     device_map: str | torch.device | Mapping[str, Any] | None = None,
     dtype: str | torch.dtype | None = None,
     config: KimiVLConfig | None = None,
-) -> KimiVLForConditionalGeneration:
+) -> Model:
     """The model from a directory or fsspec URL, streamed onto one device and set to inference.
 
     ``dtype`` None or "auto" keeps what config.json says. Raises :class:`CheckpointError` before any weight is read
@@ -67,8 +70,8 @@ def load(
     filesystem, root = fsspec.url_to_fs(str(location))
     config = config or KimiVLConfig(**json.loads(filesystem.cat_file(f"{root}/config.json")))
     tensors = read_headers(filesystem, root)
-    check_names(config, tensors, str(location))
-    model = empty_model(config, device, _dtype(dtype, config))
+    check_names(kind, config, tensors, str(location))
+    model = empty_model(kind, config, device, _dtype(dtype, config))
     fill(model, tensors, filesystem)
     settings = f"{root}/generation_config.json"
     if filesystem.exists(settings):
@@ -76,23 +79,33 @@ def load(
     return model
 
 
-def empty_model(config: KimiVLConfig, device: torch.device, dtype: torch.dtype) -> KimiVLForConditionalGeneration:
-    """The model on its device, set to inference, its memory taken and not filled."""
-    from model.kimi_vl.modeling import KimiVLForConditionalGeneration  # it imports this module
+def weight_bytes(location: str | Path) -> int:
+    """Bytes of a checkpoint's weights, from the headers of its shards."""
+    filesystem, root = fsspec.url_to_fs(str(location))
+    return sum(tensor.end - tensor.start for tensor in read_headers(filesystem, root))
 
+
+def cache_bytes_per_token(location: str | Path) -> int:
+    """Bytes of the latents of one token, in the checkpoint's own type."""
+    filesystem, root = fsspec.url_to_fs(str(location))
+    config = KimiVLConfig(**json.loads(filesystem.cat_file(f"{root}/config.json")))
+    text = config.text_config
+    return int(text.num_hidden_layers * text.latent_width * _dtype(None, config).itemsize)
+
+
+def empty_model(kind: type[Model], config: KimiVLConfig, device: torch.device, dtype: torch.dtype) -> Model:
+    """The model on its device, set to inference, its memory taken and not filled."""
     with torch.device("meta"):
-        model = KimiVLForConditionalGeneration(config)
+        model = kind(config)
     model = model.to(dtype).to_empty(device=device).eval()
     _hold_router_corrections_wide(model)
     return model
 
 
-def expected_shapes(config: KimiVLConfig) -> dict[str, tuple[int, ...]]:
+def expected_shapes(kind: type[PreTrainedModel], config: KimiVLConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that a checkpoint of this configuration holds, none of them made."""
-    from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-
     with torch.device("meta"):
-        model = KimiVLForConditionalGeneration(config)
+        model = kind(config)
     return {
         name: tuple(view.shape)
         for stacked, tensor in model.state_dict().items()
@@ -116,10 +129,12 @@ def stored_parts(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
             yield f"{prefix}.{expert}.up_proj.weight", up
 
 
-def check_names(config: KimiVLConfig, tensors: Iterable[StoredTensor], source: str) -> None:
+def check_names(
+    kind: type[PreTrainedModel], config: KimiVLConfig, tensors: Iterable[StoredTensor], source: str
+) -> None:
     """Raises :class:`CheckpointError` unless these are exactly the tensors of the configuration."""
     stored = {tensor.name: tensor for tensor in tensors if not IGNORABLE.search(tensor.name)}
-    expected = expected_shapes(config)
+    expected = expected_shapes(kind, config)
     shapes = [
         f"{name} is {list(stored[name].shape)}, must be {list(shape)}"
         for name, shape in expected.items()
@@ -129,7 +144,7 @@ def check_names(config: KimiVLConfig, tensors: Iterable[StoredTensor], source: s
     _refuse(source, expected.keys() - stored.keys(), stored.keys() - expected.keys(), shapes + dtypes)
 
 
-def check_directory(where: str, config: object = None) -> None:
+def check_directory(kind: type[PreTrainedModel], where: str, config: object = None) -> None:
     """:func:`check_names` for a local directory; a model's name on the hub is left to :func:`check_report`."""
     folder = Path(where)
     if not folder.is_dir():
@@ -137,7 +152,7 @@ def check_directory(where: str, config: object = None) -> None:
     filesystem, root = fsspec.url_to_fs(str(folder))
     if not isinstance(config, KimiVLConfig):
         config = KimiVLConfig(**json.loads((folder / "config.json").read_text("utf-8")))
-    check_names(config, read_headers(filesystem, root), where)
+    check_names(kind, config, read_headers(filesystem, root), where)
 
 
 def check_report(where: str, report: Mapping[str, Any]) -> None:
@@ -207,25 +222,47 @@ def _span(entry: Mapping[str, Any], base: int) -> tuple[int, int]:
     return base + int(start), base + int(end)
 
 
-def fill(model: KimiVLForConditionalGeneration, tensors: Sequence[StoredTensor], filesystem: Any) -> None:
-    """Read every tensor into its place in the model, shard by shard in the order in which they lie."""
+def fill(model: PreTrainedModel, tensors: Sequence[StoredTensor], filesystem: Any) -> None:
+    """Read every tensor into its place in the model, in the order in which they lie, several ranges at once."""
     places = {name: view for whole, held in model.state_dict().items() for name, view in stored_parts(whole, held)}
     wanted = sorted((t for t in tensors if t.name in places), key=lambda tensor: (tensor.shard, tensor.start))
-    for shard, held in groupby(wanted, key=lambda tensor: tensor.shard):
-        with filesystem.open(shard, "rb", block_size=2**24) as opened, torch.no_grad():
-            for tensor in held:
-                places[tensor.name].copy_(_read(opened, tensor))
+    with ThreadPoolExecutor(READERS, thread_name_prefix="weights") as readers, torch.no_grad():
+        coming: deque[tuple[list[StoredTensor], Future[bytes]]] = deque()
+        for run in runs(wanted):
+            coming.append((run, readers.submit(_read, filesystem, run)))
+            if len(coming) > READERS:
+                _place(places, *coming.popleft())
+        while coming:
+            _place(places, *coming.popleft())
 
 
-def _read(opened: IO[bytes], tensor: StoredTensor) -> Tensor:
-    opened.seek(tensor.start)
-    data = bytearray(opened.read(tensor.end - tensor.start))
-    if len(data) != tensor.end - tensor.start:
-        raise CheckpointError(f"{tensor.shard} ends inside {tensor.name}. Copy it again.")
-    return torch.frombuffer(data, dtype=_DTYPES[tensor.dtype]).view(tensor.shape)
+def runs(wanted: Iterable[StoredTensor]) -> Iterator[list[StoredTensor]]:
+    """Tensors that lie behind one another in a shard, as ranges of about ``RANGE_BYTES``; a larger one by itself."""
+    run: list[StoredTensor] = []
+    for tensor in wanted:
+        if run and (tensor.shard != run[0].shard or tensor.end - run[0].start > RANGE_BYTES):
+            yield run
+            run = []
+        run.append(tensor)
+    if run:
+        yield run
 
 
-def _hold_router_corrections_wide(model: KimiVLForConditionalGeneration) -> None:
+def _read(filesystem: Any, run: Sequence[StoredTensor]) -> bytes:
+    return bytes(filesystem.cat_file(run[0].shard, start=run[0].start, end=run[-1].end))
+
+
+def _place(places: Mapping[str, Tensor], run: Sequence[StoredTensor], read: Future[bytes]) -> None:
+    """Copy a range's tensors into the model."""
+    data, first = bytearray(read.result()), run[0].start
+    for tensor in run:
+        if len(data) < tensor.end - first:
+            raise CheckpointError(f"{tensor.shard} ends inside {tensor.name}. Copy it again.")
+        part = memoryview(data)[tensor.start - first : tensor.end - first]
+        places[tensor.name].copy_(torch.frombuffer(part, dtype=_DTYPES[tensor.dtype]).view(tensor.shape))
+
+
+def _hold_router_corrections_wide(model: PreTrainedModel) -> None:
     """The choice of experts must not change with the model's dtype (spec §4.4)."""
     for module in model.modules():
         if "e_score_correction_bias" in module._buffers:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from model.kimi_vl.attention import Attend, LatentAttention, RmsNorm
-from model.kimi_vl.configuration import KimiVLTextConfig
-from model.kimi_vl.experts import MixtureOfExperts, SwiGlu
-from model.kimi_vl.rotary import text_rotation
+from folioscope.model.kimi_vl.attention import Attend, LatentAttention, RmsNorm
+from folioscope.model.kimi_vl.configuration import KimiVLTextConfig
+from folioscope.model.kimi_vl.experts import MixtureOfExperts, SwiGlu
+from folioscope.model.kimi_vl.rotary import text_rotation
 
 
 class DecoderLayer(nn.Module):

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.kimi_vl import fused
-from model.kimi_vl.configuration import KimiVLTextConfig
+from folioscope.model.kimi_vl import fused
+from folioscope.model.kimi_vl.configuration import KimiVLTextConfig
 
 
 class SwiGlu(nn.Module):

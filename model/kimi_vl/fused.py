@@ -19,8 +19,8 @@ def can_fuse(tensor: Tensor) -> bool:
 
 
 def turn(vectors: Tensor, rotation: Tensor) -> Tensor:
-    """As :func:`model.kimi_vl.rotary.rotate`; what lies between tokens and pairs can be walked with one stride."""
-    from model.kimi_vl import fused_kernels as kernels
+    """As :func:`~.rotary.rotate`; what lies between tokens and pairs can be walked with one stride."""
+    from folioscope.model.kimi_vl import fused_kernels as kernels
 
     heads = vectors.flatten(1, -2) if vectors.dim() > 2 else vectors[:, None]
     out = torch.empty(vectors.shape, dtype=vectors.dtype, device=vectors.device)
@@ -34,7 +34,7 @@ def turn(vectors: Tensor, rotation: Tensor) -> Tensor:
 
 def gated(gate: Tensor, up: Tensor) -> Tensor:
     """silu(gate) * up, (rows, width) each; rows may lie apart."""
-    from model.kimi_vl import fused_kernels as kernels
+    from folioscope.model.kimi_vl import fused_kernels as kernels
 
     rows, width = gate.shape
     out = torch.empty(rows, width, dtype=gate.dtype, device=gate.device)
@@ -44,7 +44,7 @@ def gated(gate: Tensor, up: Tensor) -> Tensor:
 
 def add_up(rows: Tensor, places: Tensor, weights: Tensor) -> Tensor:
     """For each token the weighted sum of ``rows`` (any, width) at its ``places``; the latter two (tokens, picks)."""
-    from model.kimi_vl import fused_kernels as kernels
+    from folioscope.model.kimi_vl import fused_kernels as kernels
 
     tokens, picks = weights.shape
     width = rows.shape[-1]

@@ -1,4 +1,4 @@
-"""The Triton kernels of :mod:`model.kimi_vl.fused`: each program takes one token or row, and a block of it.
+"""The Triton kernels of :mod:`folioscope.model.kimi_vl.fused`: each program takes one token or row, and a block of it.
 
 Sums are in float32, and values are rounded where PyTorch's own steps round them. Compiled at first use, in seconds.
 """

@@ -21,7 +21,7 @@ from transformers import BaseImageProcessor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ImagesKwargs
 
-from model.kimi_vl.rgb import MAX_PIXELS, ChannelOrder, ImageInputError, open_image, to_rgb
+from folioscope.model.kimi_vl.rgb import MAX_PIXELS, ChannelOrder, ImageInputError, open_image, to_rgb
 
 PATCH_SIZE = 14
 MERGE = (2, 2)

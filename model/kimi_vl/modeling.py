@@ -19,12 +19,13 @@ from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import ModelOutput
 
-from model.kimi_vl.cache import LatentCache, PaddedBatch
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.decoder import LanguageModel
-from model.kimi_vl.experts import Experts, Router
-from model.kimi_vl.special_tokens import EOS, IM_END, NAMED_OFFSETS
-from model.kimi_vl.vision import Grid, MoonVit, PositionTable, Projector
+from folioscope.model.kimi_vl import checkpoint
+from folioscope.model.kimi_vl.cache import LatentCache, PaddedBatch
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.decoder import LanguageModel
+from folioscope.model.kimi_vl.experts import Experts, Router
+from folioscope.model.kimi_vl.special_tokens import EOS, IM_END, NAMED_OFFSETS
+from folioscope.model.kimi_vl.vision import Grid, MoonVit, PositionTable, Projector
 
 
 @dataclass
@@ -209,16 +210,14 @@ class KimiVLForConditionalGeneration(KimiVLPreTrainedModel, GenerationMixin):  #
 
         A directory, a model's name on the hub, or an fsspec URL (``s3://bucket/model``), for which ``dtype`` and one
         device in ``device_map`` may be given. Generation stops on ``<|im_end|>`` as well as on what the checkpoint's
-        generation_config.json names. Raises :class:`model.kimi_vl.checkpoint.CheckpointError`.
+        generation_config.json names. Raises :class:`folioscope.model.kimi_vl.checkpoint.CheckpointError`.
         """
-        from model.kimi_vl import checkpoint  # it builds this class
-
         kwargs.pop("trust_remote_code", None)  # no code of a checkpoint is run, whatever is said here
         where = str(pretrained_model_name_or_path)
         if "://" in where:
-            model = checkpoint.load(where, **kwargs)
+            model = checkpoint.load(cls, where, **kwargs)
         else:
-            checkpoint.check_directory(where, kwargs.get("config"))
+            checkpoint.check_directory(cls, where, kwargs.get("config"))
             wants_report = kwargs.pop("output_loading_info", False)
             model, report = super().from_pretrained(where, *args, output_loading_info=True, **kwargs)
             checkpoint.check_report(where, report)

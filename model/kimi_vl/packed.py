@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.kimi_vl.experts import Experts
-from model.kimi_vl.host_memory import keep_freed_memory, use_large_pages
+from folioscope.model.kimi_vl.experts import Experts
+from folioscope.model.kimi_vl.host_memory import keep_freed_memory, use_large_pages
 
 LEAST_BYTES = 64 << 20  # below, weights stay in the processor's cache, and arranging them costs nothing
 MOST_BYTES = 8 << 30
@@ -73,7 +73,7 @@ class PackedLinear(nn.Module):
 
 
 class PackedExperts(nn.Module):
-    """As :class:`model.kimi_vl.experts.Experts`: each expert that has tokens multiplies its own, sorted to one run."""
+    """As :class:`~.experts.Experts`: each expert that has tokens multiplies its own, sorted to one run."""
 
     def __init__(self, experts: Experts) -> None:
         super().__init__()

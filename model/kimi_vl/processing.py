@@ -22,11 +22,11 @@ from typing import Any
 from transformers import ProcessorMixin
 from transformers.feature_extraction_utils import BatchFeature
 
-from model.kimi_vl import chat
-from model.kimi_vl.image_processing import KimiVLImageProcessor, flat_images
-from model.kimi_vl.remote_settings import fetched_settings, is_url
-from model.kimi_vl.special_tokens import MEDIA_PAD, TokenizerMismatchError
-from model.kimi_vl.tokenization import KimiVLTokenizer, is_batch
+from folioscope.model.kimi_vl import chat
+from folioscope.model.kimi_vl.image_processing import KimiVLImageProcessor, flat_images
+from folioscope.model.kimi_vl.remote_settings import fetched_settings, is_url
+from folioscope.model.kimi_vl.special_tokens import MEDIA_PAD, TokenizerMismatchError
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer, is_batch
 
 # A call's arguments go to the part that knows them. Any other is refused: ignoring it would answer another question.
 _TEXT_SETTINGS = frozenset(

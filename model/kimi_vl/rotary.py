@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from model.kimi_vl.fused import can_fuse, turn
+from folioscope.model.kimi_vl.fused import can_fuse, turn
 
 VISION_BASE = 10_000.0
 

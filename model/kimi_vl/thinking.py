@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-OPENING = "◁think▷"
-CLOSING = "◁/think▷"
+from folioscope.model.thoughts import CLOSING, OPENING
 
 
 class Thoughts(NamedTuple):

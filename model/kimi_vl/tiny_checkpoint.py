@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.kimi_vl.checkpoint import INDEX_FILE, empty_model, stored_parts
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_tokenizer import TinyVocabulary, write_tiny_tokenizer
+from folioscope.model.kimi_vl.checkpoint import INDEX_FILE, empty_model, stored_parts
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_tokenizer import TinyVocabulary, write_tiny_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def random_model(
 ) -> KimiVLForConditionalGeneration:
     """A model whose weights keep hidden states near unit size, so that every part matters to the result."""
     generator = torch.Generator(device).manual_seed(seed)
-    model = empty_model(config, torch.device(device), dtype)
+    model = empty_model(KimiVLForConditionalGeneration, config, torch.device(device), dtype)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             fan_in = tensor.shape[1:].numel() if "experts" not in name or tensor.dim() < 3 else tensor.shape[-1]

@@ -18,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from model.kimi_vl.chat import CHAT_TEMPLATE, DEFAULT_SYSTEM
-from model.kimi_vl.special_tokens import (
+from folioscope.model.kimi_vl.chat import CHAT_TEMPLATE, DEFAULT_SYSTEM
+from folioscope.model.kimi_vl.special_tokens import (
     BOS,
     EOS,
     IM_END,
@@ -30,7 +30,7 @@ from model.kimi_vl.special_tokens import (
     UNK,
     special_tokens,
 )
-from model.kimi_vl.tokenization import VOCABULARY_FILE
+from folioscope.model.kimi_vl.tokenization import VOCABULARY_FILE
 
 _SAMPLE = (
     f"system user assistant image {DEFAULT_SYSTEM}. What is in this picture? The picture shows a page of a document. "

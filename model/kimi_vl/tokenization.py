@@ -22,8 +22,8 @@ from typing import Any
 from transformers import PreTrainedTokenizer
 from transformers.tokenization_utils_base import AddedToken, BatchEncoding
 
-from model.kimi_vl import chat
-from model.kimi_vl.special_tokens import (
+from folioscope.model.kimi_vl import chat
+from folioscope.model.kimi_vl.special_tokens import (
     BOS,
     EOS,
     IM_END,
@@ -34,24 +34,9 @@ from model.kimi_vl.special_tokens import (
     check_converted,
     resolve_special_tokens,
 )
-from model.kimi_vl.vocabulary import Vocabulary, VocabularyFileError
+from folioscope.model.kimi_vl.vocabulary import Vocabulary, VocabularyFileError, bytes_of, letters_of
 
 VOCABULARY_FILE = "tiktoken.model"
-
-
-def _byte_letters() -> str:
-    """One printable character for each byte value, so that a token of any bytes can be written as a string.
-
-    Visible Latin-1 characters stand for themselves, the other 68 bytes for U+0100 onwards, in order: the convention of
-    every byte-level vocabulary.
-    """
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = iter(range(0x100, 0x200))
-    return "".join(chr(value if value in visible else next(hidden)) for value in range(256))
-
-
-_LETTERS = _byte_letters()
-_BYTES = {letter: value for value, letter in enumerate(_LETTERS)}
 
 
 class KimiVLTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
@@ -125,7 +110,7 @@ class KimiVLTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
 
     @cached_property
     def _token_ids(self) -> dict[str, int]:
-        ordinary = {_letters(token): token_id for token_id, token in enumerate(self.vocabulary.tokens)}
+        ordinary = {letters_of(token): token_id for token_id, token in enumerate(self.vocabulary.tokens)}
         return {**ordinary, **self._special_ids}
 
     @property
@@ -248,7 +233,7 @@ class KimiVLTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
 
     def _convert_id_to_token(self, index: int) -> str:
         if 0 <= index < len(self.vocabulary):
-            return _letters(self.vocabulary.tokens[index])
+            return letters_of(self.vocabulary.tokens[index])
         if index in self._special_names:
             return self._special_names[index]
         raise ValueError(f"There is no token with id {index}; ids go from 0 to {self.vocab_size - 1}.")
@@ -260,10 +245,7 @@ class KimiVLTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
         return b"" if skip_special_tokens else self._convert_id_to_token(token_id).encode()
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        parts = [
-            token.encode() if token in self._special_ids else bytes(_BYTES[letter] for letter in token)
-            for token in tokens
-        ]
+        parts = [token.encode() if token in self._special_ids else bytes_of(token) for token in tokens]
         return b"".join(parts).decode(errors="replace")
 
     def _decode(
@@ -295,7 +277,3 @@ class TikTokenTokenizer(KimiVLTokenizer):
 def is_batch(conversation: Any) -> bool:
     """Whether this is a list of conversations, not one conversation."""
     return isinstance(conversation, (list, tuple)) and bool(conversation) and isinstance(conversation[0], (list, tuple))
-
-
-def _letters(token: bytes) -> str:
-    return "".join([_LETTERS[value] for value in token])

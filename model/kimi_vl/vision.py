@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.kimi_vl.configuration import KimiVLVisionConfig
-from model.kimi_vl.rotary import image_rotation, rotate
+from folioscope.model.kimi_vl.configuration import KimiVLVisionConfig
+from folioscope.model.kimi_vl.rotary import image_rotation, rotate
 
 Grid = tuple[int, int]  # rows, columns of patches
 

@@ -112,3 +112,28 @@ def cut_long_text(text: str) -> Iterator[str]:
                 yield piece[last:cut]
                 last = cut
         yield piece[last:]
+
+
+def _byte_letters() -> str:
+    """One printable character for each byte value, so that a token of any bytes can be written as a string.
+
+    Visible Latin-1 characters stand for themselves, the other 68 bytes for U+0100 onwards, in order: the convention of
+    every byte-level vocabulary.
+    """
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = iter(range(0x100, 0x200))
+    return "".join(chr(value if value in visible else next(hidden)) for value in range(256))
+
+
+_LETTERS = _byte_letters()
+_BYTES = {letter: value for value, letter in enumerate(_LETTERS)}
+
+
+def letters_of(token: bytes) -> str:
+    """A token as a string, one letter a byte."""
+    return "".join([_LETTERS[value] for value in token])
+
+
+def bytes_of(letters: str) -> bytes:
+    """The token that :func:`letters_of` wrote."""
+    return bytes(_BYTES[letter] for letter in letters)

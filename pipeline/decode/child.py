@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline.decode.worker import HEADER, write_frame
-from pipeline.failures import Reason
+from folioscope.pipeline.decode.messages import HEADER, write_frame
+from folioscope.pipeline.failures import Reason
 
 START_SECONDS = 30.0
 TRIES = 2
@@ -54,7 +54,11 @@ class ChildDiedError(Exception):
 class DecodeChild:
     """One child process, started when first needed and again after it died or has served long enough."""
 
-    def __init__(self, limits: ChildLimits, passwords: tuple[str, ...]) -> None:
+    def __init__(
+        self, limits: ChildLimits, passwords: tuple[str, ...], spare: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        """``spare`` is a process of :func:`spawn` that waits to be used."""
+        self._spare = spare
         self._limits = limits
         self._passwords = passwords
         self._served = 0
@@ -107,13 +111,7 @@ class DecodeChild:
 
     def _start(self) -> None:
         self.end()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.decode.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
+        self.process, self._spare = self._spare or spawn(), None
         self._served = 0
         self._fresh = True
         assert self.process.stdin is not None
@@ -158,6 +156,17 @@ class DecodeChild:
         self.end()
         how = f"ended its process ({_signal_name(code)})"
         return ChildDiedError(Reason.DECODE_CRASHED, how, killed=code == -signal.SIGKILL)
+
+
+def spawn() -> subprocess.Popen[bytes]:
+    """A child that loads its decoder and waits for its limits. To be started early where its start would be felt."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "folioscope.pipeline.decode.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
 
 
 def _signal_name(code: int) -> str:

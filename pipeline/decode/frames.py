@@ -1,16 +1,17 @@
 """A shot's chosen frames at their own resolution, upright: by PyAV, or by decord where that is asked for.
 
 Both go through a shot forwards and seek only where a key frame lies between, and are as fast. With PyAV each frame
-carries its own time, and memory is that of a shot's frames whatever the film's length. decord tells no frame's time;
+carries its own time, and memory is that of a shot's frames whatever the video's length. decord tells no frame's time;
 its seeking gives up on a busy machine and returns a frame beside the one asked for, with a word on stderr alone, and
-what it decodes ahead grows with the film (1.6 GB on twenty minutes of 720p). Where it is known to be wrong (transport
-streams, open groups of pictures, turned films) PyAV reads, and the row says so.
+what it decodes ahead grows with the video (1.6 GB on twenty minutes of 720p). Where it is known to be wrong (transport
+streams, open groups of pictures, turned videos) PyAV reads, and the row says so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from decord._ffi.base import DECORDError
 
-from model.protocol import Frame, RgbImage
-from pipeline.decode.film import FREE_CLOCKS, Film
-from pipeline.decode.film_probe import clockwise_turn, first_frame
-from pipeline.decode.pages import DecodedShot, DecodeSettings
-from pipeline.decode.thumbnail import make_thumbnail
-from pipeline.failures import Failure, Reason
-from pipeline.shots import Shot
+from folioscope.model.protocol import Frame, RgbImage
+from folioscope.pipeline.decode.containers import has_late_clock
+from folioscope.pipeline.decode.deinterlace import deinterlaced
+from folioscope.pipeline.decode.pages import DecodedShot, DecodeSettings
+from folioscope.pipeline.decode.thumbnail import make_thumbnail
+from folioscope.pipeline.decode.video import Video
+from folioscope.pipeline.decode.video_facts import Lie, lie_of, pixel_aspect
+from folioscope.pipeline.decode.video_probe import first_frame
+from folioscope.pipeline.failures import Failure, Reason
+from folioscope.pipeline.video.shots import Shot
 
 BY_PYAV = "decoded_by_pyav"
 ALIKE = 6.0  # of 255, on average: ten-bit colours come out that different
@@ -36,19 +40,21 @@ decord.logging.set_level(decord.logging.QUIET)
 
 
 class FrameReader:
-    """Reads frames of one film; kept open between shots."""
+    """Reads frames of one video; kept open between shots."""
 
     def __init__(self, path: Path, name: str) -> None:
-        self.film = Film(path, name)
-        first = first_frame(self.film)
-        self._turn = clockwise_turn(first[1])
+        self.video = Video(path, name)
+        first = first_frame(self.video)
+        self._lie = lie_of(first[1])
+        self._pixel_aspect = pixel_aspect(self.video.stream)
         self._first = first
         self._colours = VideoReformatter()  # one for all frames, and one thread: half the time of each frame's own
         self._decord: Any = None
-        self._decord_may_do = not self._turn
+        woven = first[1] is not None and first[1].interlaced_frame
+        self._decord_may_do = self._lie == Lie() and not woven
 
     def close(self) -> None:
-        self.film.close()
+        self.video.close()
         self._decord = None
 
     def read_shot(self, shot: Shot, settings: DecodeSettings) -> DecodedShot:
@@ -57,19 +63,26 @@ class FrameReader:
         Raises:
             Failure: no_frames where one of them can no longer be had.
         """
-        numbers = [self.film.index.number_at(time_s) for time_s in shot.frame_times]
-        by_decord = self._by_decord(numbers) if settings.film_decoder == "decord" else None
+        times = sorted((*shot.frame_times, *shot.glimpses))
+        numbers = [self.video.index.number_at(time_s) for time_s in times]
+        by_decord = self._by_decord(numbers) if settings.video_decoder == "decord" else None
         images = self._by_pyav(numbers) if by_decord is None else by_decord
-        flags = (*shot.flags, BY_PYAV) if by_decord is None and settings.film_decoder == "decord" else shot.flags
+        flags = (*shot.flags, BY_PYAV) if by_decord is None and settings.video_decoder == "decord" else shot.flags
         if len(images) != len(numbers) or not images:
             raise Failure(
                 Reason.NO_FRAMES, f"{len(images)} of {len(numbers)} frames from {shot.start_s:.2f} s on decode"
             )
-        upright = [_upright(image, self._turn, settings.max_pixels) for image in images]
-        frames = tuple(Frame(time_s, image) for time_s, image in zip(shot.frame_times, upright, strict=True))
+        upright = [_upright(image, self._pixel_aspect, self._lie, settings.max_pixels) for image in images]
+        stays = dict(zip((*shot.frame_times, *shot.glimpses), shot.stays, strict=False))
+        shown = {
+            time_s: Frame(time_s, image, *stays.get(time_s, ())) for time_s, image in zip(times, upright, strict=True)
+        }
+        frames, glimpses = (tuple(shown[time_s] for time_s in of) for of in (shot.frame_times, shot.glimpses))
         height, width = upright[0].shape[:2]
-        thumbnail = make_thumbnail(upright[0], settings.thumbnail_px) if settings.thumbnail_px else None
-        return DecodedShot(shot.number, shot.start_s, shot.end_s, width, height, self._turn, frames, flags, thumbnail)
+        thumbnail = make_thumbnail(frames[0].image, settings.thumbnail_px) if settings.thumbnail_px else None
+        turn = self._lie.rotation
+        found = DecodedShot(shot.number, shot.start_s, shot.end_s, width, height, turn, frames, flags)
+        return replace(found, thumbnail=thumbnail, glimpses=glimpses)
 
     def frame_at(self, time_s: float, settings: DecodeSettings) -> RgbImage:
         """The frame shown at a presentation time.
@@ -80,9 +93,9 @@ class FrameReader:
         return self.read_shot(Shot(1, time_s, time_s, (time_s,)), settings).frames[0].image
 
     def _by_decord(self, numbers: Sequence[int]) -> list[RgbImage] | None:
-        """None where decord does not read this film; it is then not tried again."""
+        """None where decord does not read this video; it is then not tried again."""
         if self._decord is None and self._decord_may_do:
-            self._decord = _open_decord(self.film, self._first)
+            self._decord = _open_decord(self.video, self._first)
             self._decord_may_do = self._decord is not None
         if self._decord is None:
             return None
@@ -101,19 +114,33 @@ class FrameReader:
 
     def _by_pyav(self, numbers: Sequence[int]) -> list[RgbImage]:
         """One pass for the frames between two key frames, one seek to each further group."""
-        index = self.film.index
+        index = self.video.index
         images: list[RgbImage] = []
         groups = groups_by_key(numbers, index.stamps, index.keys)
         for key, group in groups:
             wanted = {int(index.stamps[number]) for number in group}
-            for stamp, frame in self.film.frames(key):
+            before: Any = None
+            woven: list[Any] = []  # the frame before an interlaced one that is wanted, and itself
+            for stamp, frame in self.video.frames(key):
+                if woven:
+                    images.append(self._coloured(deinterlaced([*woven, frame], len(woven) - 1)))
+                    woven = []
                 if stamp in wanted:
-                    coloured = self._colours.reformat(frame, format="rgb24", threads=1)
-                    images.append(np.asarray(coloured.to_ndarray(), np.uint8))
                     wanted.discard(stamp)
-                if not wanted:
+                    if frame.interlaced_frame:
+                        woven = [frame] if before is None else [before, frame]
+                    else:
+                        images.append(self._coloured(frame))
+                before = frame
+                if not wanted and not woven:
                     break
+            if woven:
+                images.append(self._coloured(deinterlaced(woven, len(woven) - 1)))
         return images
+
+    def _coloured(self, frame: Any) -> RgbImage:
+        coloured = self._colours.reformat(frame, format="rgb24", threads=1)
+        return np.asarray(coloured.to_ndarray(), np.uint8)
 
 
 def groups_by_key(numbers: Sequence[int], stamps: Any, keys: Any) -> Iterator[tuple[int | None, list[int]]]:
@@ -135,40 +162,48 @@ def groups_by_key(numbers: Sequence[int], stamps: Any, keys: Any) -> Iterator[tu
         yield served, group
 
 
-def _open_decord(film: Film, first: tuple[int | None, Any]) -> Any:
-    """decord's reader; None where it does not open the film, or gives other frames than are asked for."""
-    index = film.index
-    if index.open_gop or film.container.format.name in FREE_CLOCKS:
+def _open_decord(video: Video, first: tuple[int | None, Any]) -> Any:
+    """decord's reader; None where it does not open the video, or gives other frames than are asked for."""
+    index = video.index
+    if index.open_gop or has_late_clock(video.container) or index.untimed:
         return None
     try:
-        reader = decord.VideoReader(str(film.path), num_threads=1)
-        if len(reader) != len(index.stamps) or not _agrees(reader, film, *first):
+        reader = decord.VideoReader(str(video.path), num_threads=1)
+        if len(reader) != len(index.stamps) or not _agrees(reader, video, *first):
             return None
         if len(index.keys) > 1:
             middle = int(index.keys[len(index.keys) // 2])
-            if not _agrees(reader, film, *next(film.frames(middle), (None, None))):
+            if not _agrees(reader, video, *next(video.frames(middle), (None, None))):
                 return None
     except DECORD_ERRORS:
         return None
     return reader
 
 
-def _agrees(reader: Any, film: Film, stamp: int | None, frame: Any) -> bool:
+def _agrees(reader: Any, video: Video, stamp: int | None, frame: Any) -> bool:
     """True where decord gives the same picture for a frame that PyAV has decoded."""
     if stamp is None:
         return False
-    reader.seek_accurate(int(np.searchsorted(film.index.stamps, stamp)))
+    reader.seek_accurate(int(np.searchsorted(video.index.stamps, stamp)))
     theirs = reader.next().asnumpy()
     ours = frame.to_ndarray(format="rgb24")
     return ours.shape == theirs.shape and bool(np.abs(ours.astype(np.int16) - theirs).mean() < ALIKE)
 
 
-def _upright(image: RgbImage, clockwise: int, max_pixels: int) -> RgbImage:
-    if clockwise:
-        image = np.rot90(image, -(clockwise // 90))
+def _upright(image: RgbImage, aspect: float, lie: Lie, max_pixels: int) -> RgbImage:
+    """The picture as it is to be seen: of square pixels, the way up, no mirror image, no larger than allowed."""
     height, width = image.shape[:2]
-    if width * height > max_pixels:
-        scale = math.sqrt(max_pixels / (width * height))
-        size = max(1, int(width * scale)), max(1, int(height * scale))
-        image = np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.ascontiguousarray(image)
+    wide, high = width * max(aspect, 1.0), height / min(aspect, 1.0)
+    scale = min(1.0, math.sqrt(max_pixels / (wide * high)))
+    size = (
+        max(1, round(wide * scale) if scale == 1 else int(wide * scale)),
+        max(1, int(high * scale + (scale == 1) / 2)),
+    )
+    if size != (width, height):
+        shrunk = size[0] * size[1] < width * height
+        image = np.asarray(
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_CUBIC), np.uint8
+        )
+    if lie.rotation:
+        image = np.rot90(image, -(lie.rotation // 90))
+    return np.ascontiguousarray(image[:, ::-1] if lie.mirrored else image)

@@ -12,17 +12,21 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from model.protocol import RgbImage
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.decode.thumbnail import make_thumbnail
-from pipeline.failures import Failure, Reason
+from folioscope.model.protocol import Reading, RgbImage
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings, Routed
+from folioscope.pipeline.decode.reference import second_reading
+from folioscope.pipeline.decode.routed_page import ALL_PAGES, arrived_blank, read_here
+from folioscope.pipeline.decode.thumbnail import make_thumbnail
+from folioscope.pipeline.failures import Failure, Reason
 
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "MPO")
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")  # JPEG opens MPO, too
 MAX_FILE_PIXELS = 400_000_000  # 1.2 GB as RGB; beyond that a small file is taken for a bomb
 IMAGE_ERRORS = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError)
 
+pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = MAX_FILE_PIXELS // 2  # Pillow raises at twice this
 
 
@@ -62,7 +66,22 @@ def decode_image_page(path: Path, page_number: int, settings: DecodeSettings) ->
         upright = upright.resize(_fitted(upright.size, settings.max_pixels), Image.Resampling.LANCZOS)
     pixels: RgbImage = np.asarray(upright, dtype=np.uint8)
     thumbnail = make_thumbnail(pixels, settings.thumbnail_px) if settings.thumbnail_px else None
-    return DecodedPage(page_number, upright.width, upright.height, turned, pixels, None, thumbnail)
+    routed, reading = _routed(page_number, pixels, settings)
+    reference = None if routed.reader != "model" else second_reading(None, None, pixels, page_number, settings)
+    kept = pixels if reading is None else None
+    size = upright.width, upright.height
+    return DecodedPage(page_number, *size, turned, kept, None, thumbnail, routed, reading, reference)
+
+
+def _routed(page_number: int, pixels: RgbImage, settings: DecodeSettings) -> tuple[Routed, Reading | None]:
+    """Which reader the picture goes to, and its reading where it is blank: it has no text layer."""
+    if settings.route is None:
+        return Routed("ocr", "no_layer"), None
+    if settings.route == "model":
+        return ALL_PAGES, None
+    routed = arrived_blank(Routed("model", "no_layer"), pixels, settings)
+    height, width = pixels.shape[:2]
+    return routed, read_here(routed, (page_number, width, height), pixels, None, settings)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

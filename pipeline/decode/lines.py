@@ -16,8 +16,11 @@ _WORD_GAP = 0.15  # of the font size: white between two spans of a line that par
 _NARROW_GAP = 0.1  # the same inside a span whose letters stand without any white
 _RUN_ON = re.compile(r"[^\W\d_]{16,}")
 _DROP_CAP = 1.8  # times the size of the block's other letters
-_ACCENTS = {"´": "\u0301", "ˇ": "\u030c", "¨": "\u0308", "˜": "\u0303", "ˆ": "\u0302", "˚": "\u030a", "˘": "\u0306"}
-_SPACING_ACCENT = re.compile(f"([{''.join(_ACCENTS)}]) ?([A-Za-zıȷ])")
+ACCENTS = {"´": "\u0301", "ˇ": "\u030c", "¨": "\u0308", "˜": "\u0303", "ˆ": "\u0302", "˚": "\u030a", "˘": "\u0306"}
+_SPACING_ACCENT = re.compile(f"(?<=[^\\W\\d_])([{''.join(ACCENTS)}]) ?([a-zıȷ])")  # inside a word
+_COMPATIBLE = re.compile("[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdff\ufe10-\ufe19\ufe30-\ufe44\ufe70-\ufefc]")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\ufeff]")
+_HYPHENS = "-\u00ad\u2010"
 
 Span = dict[str, Any]
 
@@ -66,10 +69,11 @@ def respaced_spans(page: pymupdf.Page, text: str) -> dict[str, str]:
 def join_lines(lines: list[str]) -> str:
     """Lines of a paragraph as one: a word broken at a line's end is made whole."""
     text = ""
-    for line in (" ".join(line.split()) for line in lines):
+    for line in (" ".join(_printable(line).split()) for line in lines):
         if not line:
             continue
-        if text.endswith("-") and line[0].islower() and len(text) > 1 and text[-2].isalpha():
+        broken = len(text) > 1 and text[-1] in _HYPHENS and text[-2].isalpha()
+        if broken and (line[0].islower() or (text[-1] == "\u00ad" and line[0].isalpha())):
             text = text[:-1] + line
         elif text and _is_cjk(text[-1]) and _is_cjk(line[0]):
             text += line
@@ -79,10 +83,21 @@ def join_lines(lines: list[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """Accents that stand beside their letter put on it, doubled single quotes made double, NFC."""
+    """Letters as people type them.
+
+    Accents that stand inside a word beside their letter are put on it; ligatures, Arabic presentation forms and forms
+    for vertical writing become plain letters; a soft hyphen that is drawn inside a line is a hyphen; doubled single
+    quotes are double ones; NFC.
+    """
+    text = _COMPATIBLE.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text)
     text = _SPACING_ACCENT.sub(_compose, text)
-    text = text.replace("‘‘", "“").replace("’’", "”")
+    text = text.replace("‘‘", "“").replace("’’", "”").replace("\u00ad", "-")
     return unicodedata.normalize("NFC", text)
+
+
+def _printable(text: str) -> str:
+    """The text without what no reader sees: control codes and marks of width nought, of which some part words."""
+    return _UNSEEN.sub("", text)
 
 
 def heading_level(ratio: float) -> int:
@@ -92,7 +107,7 @@ def heading_level(ratio: float) -> int:
 
 def _compose(match: re.Match[str]) -> str:
     accent, letter = match[1], match[2].replace("ı", "i").replace("ȷ", "j")
-    composed = unicodedata.normalize("NFC", letter + _ACCENTS[accent])
+    composed = unicodedata.normalize("NFC", letter + ACCENTS[accent])
     return composed if len(composed) == 1 else match[0]
 
 

@@ -11,12 +11,13 @@ import math
 import numpy as np
 import pymupdf
 
-from model.protocol import RgbImage
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.decode.probe import PDF_ERRORS
-from pipeline.decode.text_layer import extract_text_layer
-from pipeline.decode.thumbnail import make_thumbnail
-from pipeline.failures import Failure, Reason
+from folioscope.model.protocol import RgbImage
+from folioscope.pipeline.decode.opened_pdf import PDF_ERRORS
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings
+from folioscope.pipeline.decode.reference import second_reading
+from folioscope.pipeline.decode.routed_page import arrived, arrived_blank, read_here, way_of
+from folioscope.pipeline.decode.thumbnail import make_thumbnail
+from folioscope.pipeline.failures import Failure, Reason
 
 POINTS_PER_INCH = 72.0
 SCAN_SIDE = 2000  # pixels; a small page scanned finely is drawn up to this size
@@ -31,12 +32,15 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
     try:
         page = _load(document, page_number)
         _refuse_lost(document, page)
-        layer = extract_text_layer(page, settings.layout)  # which may turn the page upright
+        way = way_of(page, settings)  # which may turn the page upright
+        layer = way.layer
         scale, width, height = _fitted(page, settings)
-        read_from_picture = layer.verdict != "usable" or layer.needs_image
-        if read_from_picture:
+        if layer.verdict != "usable" or layer.needs_image:
             scale = max(scale, _scan_scale(page, settings))
-        image = render(page, scale) if read_from_picture or settings.render == "always" else None
+        image = render(page, scale) if way.is_drawn or settings.render == "always" else None
+        routed = arrived_blank(arrived(way, image), image, settings)
+        reading = read_here(routed, (page_number, width, height), image, layer, settings)
+        reference = None if routed.reader != "model" else second_reading(page, layer, image, page_number, settings)
         rotation = int(page.rotation) % 360
         thumbnail = _thumbnail(page, image, settings.thumbnail_px)
     except Failure:
@@ -46,7 +50,8 @@ def decode_pdf_page(document: pymupdf.Document, page_number: int, settings: Deco
         raise Failure(Reason.DECODE_ERROR, f"the page does not decode ({type(error).__name__}: {error})") from error
     if image is not None:
         height, width = image.shape[:2]
-    return DecodedPage(page_number, width, height, rotation, image, layer, thumbnail)
+    image = None if reading is not None else image
+    return DecodedPage(page_number, width, height, rotation, image, layer, thumbnail, routed, reading, reference)
 
 
 def render(page: pymupdf.Page, scale: float) -> RgbImage:
@@ -113,9 +118,9 @@ def _inherit(document: pymupdf.Document, xref: int, name: str) -> None:
 
 
 def _refuse_lost(document: pymupdf.Document, page: pymupdf.Page) -> None:
-    """A page of a torn file that is in the page tree while its content is gone is lost, not blank."""
+    """A page of a truncated file that is in the page tree while its content is gone is lost, not blank."""
     if document.is_repaired and not page.read_contents().strip():
-        raise Failure(Reason.DAMAGED_FILE, "the file is torn and nothing of this page is left; get another copy")
+        raise Failure(Reason.DAMAGED_FILE, "the file is truncated and nothing of this page is left; get another copy")
 
 
 def _fitted(page: pymupdf.Page, settings: DecodeSettings) -> tuple[float, int, int]:

@@ -1,6 +1,7 @@
 """What a file is, by its content: kind, pages or length, title, and whether it opens. Runs inside a decode child.
 
-A name proves nothing: MuPDF opens a web page saved as ``.pdf`` as a document of one page, a torn file as one of none.
+A name proves nothing: MuPDF opens a web page saved as ``.pdf`` as a document of one page, a truncated file as one of
+none.
 """
 
 from __future__ import annotations
@@ -10,45 +11,19 @@ from pathlib import Path
 import pymupdf
 from PIL import Image
 
-from pipeline.decode.image import IMAGE_ERRORS, frame_count, open_image
-from pipeline.decode.pages import Kind, Probe
-from pipeline.failures import Failure, Reason
+from folioscope.pipeline.decode.attachments import attachments_of
+from folioscope.pipeline.decode.containers import HEAD_BYTES, kind_of_content
+from folioscope.pipeline.decode.image import IMAGE_ERRORS, frame_count, open_image
+from folioscope.pipeline.decode.opened_pdf import PDF_ERRORS, open_pdf
+from folioscope.pipeline.decode.pages import OutlineEntry, Probe
+from folioscope.pipeline.decode.title import clean_title
+from folioscope.pipeline.failures import Failure, Reason
+from folioscope.pipeline.kinds import FILE_KINDS
+from folioscope.schemas.extras import install_command, installed
 
-HEAD_BYTES = 1024
-MAX_TITLE = 500
-STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc", b"jxl ", b"crx ")
 MAX_PAGES = 1_000_000
-PDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
-
-
-def kind_of_content(head: bytes) -> Kind | None:
-    """pdf, image or video by the file's first bytes; a PDF's header may stand anywhere in the first KiB."""
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
-        return "image"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image"
-    if is_film(head):
-        return "video"
-    return "pdf" if b"%PDF-" in head[:HEAD_BYTES] else None
-
-
-def is_film(head: bytes) -> bool:
-    """True for MP4 and QuickTime, Matroska and WebM, AVI, MPEG streams, Flash and GIF, moving or not."""
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in STILL_BRANDS
-    if head.startswith((b"\x1aE\xdf\xa3", b"FLV\x01", b"GIF87a", b"GIF89a", b"\x00\x00\x01\xba")):
-        return True
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return True
-    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
-        return True
-    return any(_is_transport_stream(head, size) for size in (188, 192, 204))
-
-
-def _is_transport_stream(head: bytes, size: int) -> bool:
-    """Packets of one size, each of which starts with the same byte; in some, a time stamp stands before it."""
-    start = size - 188 if size == 192 else 0
-    return len(head) > start and all(byte == 0x47 for byte in head[start::size]) and len(head) >= 2 * size
+MAX_OUTLINE = 20_000
+MAX_LEVEL = 100
 
 
 def probe(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
@@ -62,38 +37,53 @@ def probe(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
     kind = kind_of_content(head)
     if kind == "image":
         return _probe_image(path, name)
-    if kind == "video":
-        from pipeline.decode.film_probe import probe_film  # FFmpeg is loaded for films alone
+    ending = name.rpartition(".")[2].lower()
+    if kind == "video" or (kind is None and ending in FILE_KINDS["audio"].endings):
+        return _probe_media(path, name, head, sound_alone=kind is None)
+    if kind is None and ending in FILE_KINDS["subtitles"].endings:
+        from folioscope.pipeline.decode.subtitles import read_subtitle_file
 
-        return probe_film(path, name, head)
+        read_subtitle_file(path, name, "", None)  # a sidecar that cannot be read is told now
+        return Probe("subtitles")
     if kind == "pdf" or _mupdf_finds_pdf(path):
         return _probe_pdf(path, name, passwords)
-    raise Failure(
-        Reason.TYPE_MISMATCH,
-        f"{name}: its content is neither PDF, PNG, JPEG, TIFF, WebP nor a film, whatever its name says",
-    )
+    return _probe_unknown(path, name, head)
 
 
-def open_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> pymupdf.Document:
-    """An opened, unlocked PDF.
+def _probe_media(path: Path, name: str, head: bytes, *, sound_alone: bool) -> Probe:
+    """A video, or a file of sound, whatever its name says. ``sound_alone``: its container can hold nothing else."""
+    if not installed("video"):
+        message = f"{name}: its content is a video or sound; to read those, {install_command('video')}"
+        raise Failure(Reason.TYPE_MISMATCH, message)
+    from folioscope.pipeline.decode.sound import probe_sound  # FFmpeg is loaded for videos and sound alone
+    from folioscope.pipeline.decode.video_probe import probe_video
 
-    Raises:
-        Failure: damaged_file or password_required.
-    """
+    if sound_alone:
+        return probe_sound(path, name)
     try:
-        document = pymupdf.open(path, filetype="pdf")
-    except PDF_ERRORS as error:
-        raise Failure(Reason.DAMAGED_FILE, f"{name}: it does not open as a PDF ({error}); get another copy") from error
-    if document.needs_pass and not any(document.authenticate(password) for password in passwords):
-        document.close()
-        tried = f"none of the {len(passwords)} passwords opens it" if passwords else "it needs a password"
-        raise Failure(Reason.PASSWORD_REQUIRED, f"{name}: {tried}; put its password into --password-file")
-    try:
-        _mend_count(document)
-    except PDF_ERRORS as error:
-        document.close()
-        raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
-    return document
+        return probe_video(path, name, head)
+    except Failure as no_video:
+        if no_video.reason is not Reason.NO_VIDEO:
+            raise
+        try:
+            return probe_sound(path, name)
+        except Failure as failure:
+            raise (no_video if failure.reason is Reason.NO_SOUND else failure) from failure
+
+
+def _probe_unknown(path: Path, name: str, head: bytes) -> Probe:
+    """What is known by no first bytes may still be a video that FFmpeg knows: if a frame of it decodes, it is one."""
+    probe = None
+    if installed("video"):
+        from folioscope.pipeline.decode.video_probe import probe_unmarked_video
+
+        probe = probe_unmarked_video(path, name, head)
+    if probe is None:
+        raise Failure(
+            Reason.TYPE_MISMATCH,
+            f"{name}: its content is neither a PDF, an image that is read here nor a video, whatever its name says",
+        )
+    return probe
 
 
 def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
@@ -106,23 +96,27 @@ def _probe_pdf(path: Path, name: str, passwords: tuple[str, ...]) -> Probe:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: its page tree is damaged ({error})") from error
         if count == 0:
             if document.is_repaired:
-                raise Failure(Reason.DAMAGED_FILE, f"{name}: it is torn, no page could be recovered; get another copy")
+                raise Failure(
+                    Reason.DAMAGED_FILE, f"{name}: it is truncated, no page could be recovered; get another copy"
+                )
             raise Failure(Reason.NO_PAGES, f"{name}: the PDF holds no pages")
         if count > MAX_PAGES:
             raise Failure(Reason.DAMAGED_FILE, f"{name}: it claims {count} pages; the page tree is damaged")
-        return Probe("pdf", count, title=clean_title((document.metadata or {}).get("title")))
+        title = clean_title((document.metadata or {}).get("title"))
+        return Probe("pdf", count, title=title, attachments=attachments_of(document), outline=_outline(document))
 
 
-def _mend_count(document: pymupdf.Document) -> None:
-    """Where a file claims more pages than it has objects, MuPDF gives none of them: claim those that there are."""
+def _outline(document: pymupdf.Document) -> tuple[OutlineEntry, ...]:
+    """The document's bookmarks in order."""
     try:
-        document.page_count  # noqa: B018  it is counted here
-    except PDF_ERRORS:
-        objects = range(1, document.xref_length())
-        pages = sum(document.xref_get_key(xref, "Type") == ("name", "/Page") for xref in objects)
-        kind, root = document.xref_get_key(document.pdf_catalog(), "Pages")
-        if kind == "xref" and pages:
-            document.xref_set_key(int(root.split()[0]), "Count", str(pages))
+        entries = document.get_toc(simple=True)[:MAX_OUTLINE]
+    except (*PDF_ERRORS, IndexError, KeyError, TypeError):
+        return ()  # neither does a damaged outline
+    return tuple(
+        OutlineEntry(min(level, MAX_LEVEL), clean, page if page > 0 else None)
+        for level, title, page in entries
+        if (clean := clean_title(title)) is not None
+    )
 
 
 def _probe_image(path: Path, name: str) -> Probe:
@@ -144,9 +138,3 @@ def _mupdf_finds_pdf(path: Path) -> bool:
             return bool(document.is_pdf and document.page_count)
     except PDF_ERRORS:
         return False
-
-
-def clean_title(title: str | None) -> str | None:
-    """The title without control characters, which could play tricks on a terminal."""
-    clean = "".join(c if c.isprintable() else " " for c in title or "").encode("utf-8", "replace").decode()
-    return " ".join(clean.split())[:MAX_TITLE] or None

@@ -1,8 +1,8 @@
-"""Frames of a film made small, for measuring: RGB, the longest side 128 to 255 pixels (more where the film is thin).
+"""Frames of a video made small, for measuring: RGB, the longest side 128 to 255 pixels (more where the video is thin).
 
-Scaling was two thirds of a scan. A power of two makes it cheap: the planes of 8-bit 4:2:0, which nearly all films
+Scaling was two thirds of a scan. A power of two makes it cheap: the planes of 8-bit 4:2:0, which nearly all videos
 are, are halved by averages of 2×2 some times before their colours are mixed, 0.15 ms for 720p where FFmpeg's scaler
-takes 0.9. Frames of other formats, of full range, or of another size than the film's go through FFmpeg's to the same
+takes 0.9. Frames of other formats, of full range, or of another size than the video's go through FFmpeg's to the same
 small size.
 """
 
@@ -34,7 +34,7 @@ def small_size(width: int, height: int) -> tuple[int, int]:
 
 
 class Shrink:
-    """Makes a film's frames small. What it gives is overwritten by the next frame."""
+    """Makes a video's frames small. What it gives is overwritten by the next frame."""
 
     def __init__(self, width: int, height: int) -> None:
         self._of = (width, height)

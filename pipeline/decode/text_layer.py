@@ -1,33 +1,34 @@
 """A page's text layer: its blocks with boxes in reading order, and the gate's verdict. Runs inside a decode child.
 
-``fast`` takes MuPDF's blocks, orders them by white space and tells headings by their size: about 5 ms a page. ``full``
-hands pages that pass the gate to PyMuPDF's layout network and table finder (``layout.py``): about a second.
+``fast`` puts MuPDF's blocks in order by rules (``rules.py``): about 5 ms a page. ``full`` hands pages that pass the
+gate to PyMuPDF's layout network and table finder (``layout.py``): about a second. ``auto`` does so where a page is more
+than plain prose (``page_shape.py``).
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any
 
 import pymupdf
 
-from model.flow import mend_flow
-from model.plain_text import strip_markup
-from model.protocol import Block, Box, TextLayer
-from model.reading_order import reading_order
-from pipeline.decode.gate import LayerFacts, judge
-from pipeline.decode.lines import block_text, heading_level, respaced_spans
-from pipeline.decode.pages import Layout
+from folioscope.model.plain_text import strip_markup
+from folioscope.model.protocol import Block, TextLayer
+from folioscope.pipeline.decode.beside import comment_blocks, with_field_states
+from folioscope.pipeline.decode.content import Content, page_content
+from folioscope.pipeline.decode.furniture import mark_furniture
+from folioscope.pipeline.decode.layer_quality import CIPHER_LETTERS, LayerFacts, classify_text_layer
+from folioscope.pipeline.decode.lines import respaced_spans
+from folioscope.pipeline.decode.page_shape import needs_network
+from folioscope.pipeline.decode.pages import Layout
+from folioscope.pipeline.decode.rules import rule_blocks
+from folioscope.pipeline.decode.word_pictures import word_pictures
 
-_FLAGS = pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES
 _DRAWN = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
 _TURNS = {(1, 0): 0, (0, -1): 90, (-1, 0): 180, (0, 1): 270}  # a line's direction → the turn at which it stands
 _MOST = 0.8  # of the letters
-HEADING_SIZE = 1.15  # times the page's body size
-MARGIN = 0.08  # where running headers and footers stand
+FONT_SAMPLE = 1000  # characters by which a font is judged
 KEPT_SHARE = 0.6  # of the layer's characters that full layout must keep
-PICTURE_WITH_WORDS = 0.08  # share of the page from which a picture is worth reading
 
 
 def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
@@ -35,41 +36,91 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
 
     A page whose words run up or down it, as exports of landscape tables do, is turned upright first, in memory.
     """
-    content = page.get_text("dict", flags=_FLAGS)
-    _turn_upright(page, content)
-    spans = [span for block in content["blocks"] for line in block.get("lines", ()) for span in line["spans"]]
-    text = "\n".join(
-        "".join(span["text"] for span in line["spans"])
-        for block in content["blocks"]
-        for line in block.get("lines", ())
-    )
+    content = page_content(page)
+    if _turn_upright(page, content):
+        content = page_content(page)
+    content = with_field_states(page, content)
+    text = content.text
+    spans = content.spans
     hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN or span["alpha"] == 0)
     coverage = picture_coverage(page)
-    judgement = judge(LayerFacts(text, sum(_solid(span["text"]) for span in spans) - hidden, hidden, coverage))
+    visible = sum(_solid(span["text"]) for span in spans) - hidden
+    judgement = classify_text_layer(LayerFacts(text, visible, hidden, coverage, _font_texts(spans)))
     blocks: tuple[Block, ...] = ()
-    if layout == "full" and judgement.verdict == "usable":
-        from pipeline.decode.layout import layout_blocks
+    flags: list[str] = []
+    vertical = _is_vertical(content)
+    if judgement.verdict == "usable" and not vertical and _wants_network(page, content, layout):
+        from folioscope.pipeline.decode.layout import LayoutTimeoutError, page_layout
 
-        blocks = layout_blocks(page)
+        try:
+            laid_out = page_layout(page, content)
+            blocks = laid_out.blocks
+            flags += ["lost_table"] if laid_out.lost_table else []
+        except LayoutTimeoutError:
+            flags.append("layout_timeout")
     if sum(_solid(strip_markup(block.text)) for block in blocks) < KEPT_SHARE * _solid(text):
         # Also where the network took words for a picture or for nothing: better plain than lost.
-        blocks = _fast_blocks(page, content, respaced_spans(page, text))
-    needs_image = judgement.verdict == "usable" and coverage >= PICTURE_WITH_WORDS
-    return TextLayer(judgement.verdict, judgement.reason, blocks, judgement.language, needs_image)
+        flags += ["layout_lost_words"] if blocks else []
+        blocks = mark_furniture(page, rule_blocks(page, content, respaced_spans(page, text), vertical=vertical))
+    comments = comment_blocks(page)
+    flags += ["comments"] if comments else []
+    flags += ["xfa"] if has_xfa(page.parent) else []
+    flags += ["attachments"] if page.number == 0 and page.parent.is_pdf and page.parent.embfile_count() else []
+    pictures = word_pictures(page) if coverage and judgement.verdict == "usable" else ()
+    return TextLayer(
+        judgement.verdict,
+        judgement.reason,
+        (*blocks, *comments),
+        judgement.language,
+        needs_image=bool(pictures),
+        pictures=pictures,
+        flags=tuple(flags),
+    )
 
 
-def _turn_upright(page: pymupdf.Page, content: dict[str, Any]) -> None:
+def _wants_network(page: pymupdf.Page, content: Content, layout: Layout) -> bool:
+    return layout == "full" or (layout == "auto" and needs_network(page, content))
+
+
+def has_xfa(document: pymupdf.Document) -> bool:
+    """True for forms whose pages are made by a program in the file: what its PDF pages show may be a stand-in."""
+    return bool(document.is_pdf and document.xref_get_key(document.pdf_catalog(), "AcroForm/XFA")[0] != "null")
+
+
+def _turn_upright(page: pymupdf.Page, content: Content) -> bool:
+    """Turn a page upright whose words run up or down it; True where it had to be turned."""
     quarter: Counter[int] = Counter()
-    for block in content["blocks"]:
-        for line in block.get("lines", ()):
+    for block in content.blocks:
+        for line in block["lines"]:
             direction = (round(line["dir"][0]), round(line["dir"][1]))
             if line["wmode"] == 0 and direction in _TURNS:
                 quarter[_TURNS[direction]] += sum(len(span["text"]) for span in line["spans"])
     if not quarter:
-        return
+        return False
     wanted, letters = quarter.most_common(1)[0]
     if letters >= _MOST * quarter.total() and (wanted - page.rotation) % 180 == 90:
         page.set_rotation(wanted)
+        return True
+    return False
+
+
+def _font_texts(spans: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What stands in each proportional font that has letters enough to be judged."""
+    texts: dict[str, list[str]] = {}
+    for span in spans:
+        if not span["flags"] & pymupdf.TEXT_FONT_MONOSPACED:
+            texts.setdefault(span["font"], []).append(span["text"])
+    joined = (" ".join(pieces)[:FONT_SAMPLE] for pieces in texts.values())
+    return tuple(text for text in joined if len(text) >= CIPHER_LETTERS)
+
+
+def _is_vertical(content: Content) -> bool:
+    """True where most of a page is written from top to bottom."""
+    letters: Counter[bool] = Counter()
+    for block in content.blocks:
+        for line in block["lines"]:
+            letters[line["wmode"] == 1] += sum(_solid(span["text"]) for span in line["spans"])
+    return letters[True] > letters[False]
 
 
 def picture_coverage(page: pymupdf.Page) -> float:
@@ -84,57 +135,5 @@ def picture_coverage(page: pymupdf.Page) -> float:
     return float(min(1.0, area / whole.get_area())) if whole.get_area() else 0.0
 
 
-def share_box(page: pymupdf.Page, bbox: Any) -> Box:
-    """A box in the page's own points as shares of the upright page, cut to it."""
-    rect = pymupdf.Rect(bbox) * page.rotation_matrix
-    width, height = page.rect.width or 1.0, page.rect.height or 1.0
-    x0, x1 = sorted((_unit(rect.x0 / width), _unit(rect.x1 / width)))
-    y0, y1 = sorted((_unit(rect.y0 / height), _unit(rect.y1 / height)))
-    return Box(x0, y0, x1, y1)
-
-
-def _unit(value: float) -> float:
-    return min(1.0, max(0.0, float(value)))
-
-
 def _solid(text: str) -> int:
     return sum(not c.isspace() for c in text)
-
-
-def _fast_blocks(page: pymupdf.Page, content: dict[str, Any], respaced: dict[str, str]) -> tuple[Block, ...]:
-    body = _body_size(content)
-    found = [(raw, _block(page, raw, body, respaced)) for raw in content["blocks"] if raw.get("lines")]
-    blocks = [block for _, block in found if block is not None]
-    boxes = [block.bbox for block in blocks if block.bbox is not None]
-    arabic = sum(any(line["dir"][0] < 0 for line in raw["lines"]) for raw, _ in found) > len(found) / 2
-    return mend_flow([blocks[i] for i in reading_order(boxes, right_to_left=arabic)])
-
-
-def _body_size(content: dict[str, Any]) -> float:
-    """The font size of most of the page's characters."""
-    sizes: Counter[float] = Counter()
-    for block in content["blocks"]:
-        for line in block.get("lines", ()):
-            for span in line["spans"]:
-                sizes[round(span["size"], 1)] += len(span["text"])
-    return sizes.most_common(1)[0][0] if sizes else 0.0
-
-
-def _block(page: pymupdf.Page, raw: dict[str, Any], body: float, respaced: dict[str, str]) -> Block | None:
-    lines = [line["spans"] for line in raw["lines"]]
-    text = block_text(lines, respaced)
-    if not text:
-        return None
-    box = share_box(page, raw["bbox"])
-    if box.y1 < MARGIN or box.y0 > 1 - MARGIN:
-        furniture = len(text) < 120 and len(lines) <= 2
-        if furniture and re.fullmatch(
-            r"[\W\d]*(page|seite|p\.)?\s*[\divxlc]{1,6}\W*(of|/|von|de)?\s*\d{0,5}\W*", text, re.I
-        ):
-            return Block("header" if box.y1 < MARGIN else "footer", text, box)
-    sizes = [span["size"] for spans in lines for span in spans if span["text"].strip()]
-    size = max(sizes, default=body)
-    short = len(text) < 200 and len(lines) <= 3
-    if body and short and size >= HEADING_SIZE * body and any(c.isalpha() for c in text):
-        return Block("heading", text, box, level=heading_level(size / body))
-    return Block("text", text, box)

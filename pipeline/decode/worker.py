@@ -1,79 +1,45 @@
 """The decode child: the one process that lets MuPDF, Pillow, FFmpeg and the layout network touch an untrusted file.
 
-Started as ``python -m pipeline.decode.worker``. It takes pickled requests on standard input and answers page by page on
-what was its standard output. Pages that take a millisecond are answered several in one message, since each wakes the
-parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends with its
-parent, cannot grow past its memory limit, has no network where the kernel allows that (``cage``), and imports neither
-Ray nor torch. Starts in 0.8 s of CPU; full layout takes 1.3 s more when it is first asked for.
+Started as ``python -m folioscope.pipeline.decode.worker``. It takes pickled requests on standard input and answers page
+by page on what was its standard output. Pages that take a millisecond are answered several in one message, since each
+wakes the parent; asked to answer promptly it does not, so that the parent knows on which page a child died. It ends
+with its parent, cannot grow past its memory limit, has no network where the kernel allows that (``sandbox``), and
+imports neither Ray nor torch. Starts in 0.8 s of CPU; full layout takes 1.3 s more when it is first asked for.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import pickle
 import resource
-import struct
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from pipeline.decode import cage
+from folioscope.pipeline.decode import sandbox as sandbox
+from folioscope.pipeline.decode.messages import (
+    CuesRequest,
+    DecodeRequest,
+    ProbeRequest,
+    ScanRequest,
+    SoundRequest,
+    SubtitleFileRequest,
+    UnpackEnd,
+    UnpackRequest,
+    read_frame,
+    write_frame,
+)
 
 if TYPE_CHECKING:
-    from pipeline.failures import Failure
+    from folioscope.pipeline.failures import Failure
 
-HEADER = struct.Struct("<Q")
 ANSWER_SECONDS = 0.05
 ANSWER_BYTES = 1 << 20
 OPEN_DOCUMENTS = 2
+PIECE_BYTES = 8 << 20  # of an attachment
 SHRINK_PAGES = 64  # MuPDF keeps fonts and pictures: emptied at each request it is slow, never emptied it grows
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRequest:
-    path: Path
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeRequest:
-    path: Path
-    name: str
-    kind: str
-    pages: tuple[int, ...]
-    settings: Any  # DecodeSettings; its module is imported only when a request arrives
-    promptly: bool = True
-    shots: tuple[Any, ...] = ()  # of a film, in the place of pages
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRequest:
-    """A span of a film to look over: see scan_span. Answers are features, then how the span ends."""
-
-    path: Path
-    name: str
-    start_s: float | None
-    end_s: float | None
-
-
-def read_frame(stream: BinaryIO) -> Any:
-    """The next pickled message. Raises EOFError at the end of the stream."""
-    header = stream.read(HEADER.size)
-    if len(header) < HEADER.size:
-        raise EOFError
-    return pickle.loads(stream.read(HEADER.unpack(header)[0]))
-
-
-def write_frame(stream: BinaryIO, message: Any) -> None:
-    data = pickle.dumps(message, protocol=5)
-    stream.write(HEADER.pack(len(data)))
-    stream.write(data)
-    stream.flush()
 
 
 def main() -> None:
@@ -81,10 +47,11 @@ def main() -> None:
 
     Each message that goes out is a list of answers.
     """
-    cage.enter()
+    sandbox.enter()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=ANSWER_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what native code prints must not reach the parent as answers
     requests = sys.stdin.buffer
+    _mupdf()  # while the parent may still be at its own start
     memory_bytes, passwords = read_frame(requests)
     server = Server(passwords)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
@@ -100,7 +67,7 @@ def main() -> None:
 
 def batches(answers: Iterable[Any], *, promptly: bool) -> Iterator[list[Any]]:
     """Answers as they are to be sent: small pages together while they come fast, everything else by itself."""
-    from pipeline.decode.pages import DecodedPage
+    from folioscope.pipeline.decode.pages import DecodedPage
 
     held: list[Any] = []
     sent = time.monotonic()
@@ -124,8 +91,8 @@ class Server:
         self._pages_since_shrink = 0
         self._passwords = passwords
         self._documents: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
-        self._film_key: tuple[Any, ...] = ()
-        self._film: Any = None
+        self._video_key: tuple[Any, ...] = ()
+        self._video: Any = None
 
     def answer(self, request: Any) -> Iterator[Any]:
         """One answer for a probe, one for each page or shot of a decode request. Expected faults are answers, too."""
@@ -133,6 +100,14 @@ class Server:
             yield self._probe(request)
         elif isinstance(request, ScanRequest):
             yield from self._scan(request)
+        elif isinstance(request, CuesRequest):
+            yield from self._cues(request)
+        elif isinstance(request, SoundRequest):
+            yield from self._sound(request)
+        elif isinstance(request, SubtitleFileRequest):
+            yield self._subtitle_file(request)
+        elif isinstance(request, UnpackRequest):
+            yield from self._unpack(request)
         elif isinstance(request, DecodeRequest) and request.shots:
             for shot in request.shots:
                 yield self._shot(request, shot)
@@ -148,8 +123,8 @@ class Server:
             yield function(argument)
 
     def _probe(self, request: ProbeRequest) -> Any:
-        from pipeline.decode.probe import probe
-        from pipeline.failures import Failure, Reason
+        from folioscope.pipeline.decode.probe import probe
+        from folioscope.pipeline.failures import Failure, Reason
 
         try:
             return probe(request.path, request.name, self._passwords)
@@ -161,10 +136,25 @@ class Server:
             words = f"{type(error).__name__}: {error}"
             return Failure(Reason.DAMAGED_FILE, f"{request.name}: it could not be looked into ({words})")
 
+    def _unpack(self, request: UnpackRequest) -> Iterator[Any]:
+        from folioscope.pipeline.decode.attachments import unpack
+        from folioscope.pipeline.failures import Failure
+
+        try:
+            data = unpack(request.path, request.name, request.numbers, request.max_bytes, self._passwords)
+        except Failure as failure:
+            yield failure
+        except Exception as error:  # noqa: BLE001  whatever a damaged file makes a parser raise is told of the file
+            yield _failure(request.name, error)
+        else:
+            for start in range(0, len(data), PIECE_BYTES):
+                yield data[start : start + PIECE_BYTES]
+            yield UnpackEnd()
+
     def _page(self, request: DecodeRequest, page: int) -> Any:
-        from pipeline.decode.image import decode_image_page
-        from pipeline.decode.pages import FailedPage
-        from pipeline.decode.pdf import decode_pdf_page
+        from folioscope.pipeline.decode.image import decode_image_page
+        from folioscope.pipeline.decode.pages import FailedSegment
+        from folioscope.pipeline.decode.pdf import decode_pdf_page
 
         where = f"{request.name} page {page}"
         try:
@@ -172,44 +162,87 @@ class Server:
                 return decode_image_page(request.path, page, request.settings)
             return decode_pdf_page(self._open(request), page, request.settings)
         except Exception as error:  # noqa: BLE001  whatever a damaged page makes a parser raise is told of the page
-            return FailedPage(page, _failure(where, error))
+            return FailedSegment(page, _failure(where, error))
 
     def _scan(self, request: ScanRequest) -> Iterator[Any]:
-        from pipeline.decode.film import Film
-        from pipeline.decode.scan import scan_span
-        from pipeline.failures import Failure
+        from folioscope.pipeline.decode.scan import scan_span
+        from folioscope.pipeline.decode.video import Video
+        from folioscope.pipeline.failures import Failure
 
         try:
-            yield from scan_span(self._opened_film(request, Film), request.start_s, request.end_s)
-        except Failure as failure:  # which names the film already
+            video = self._opened_video(request, Video)
+            yield from scan_span(video, request.start_s, request.end_s, miniatures=request.miniatures)
+        except Failure as failure:  # which names the video already
             yield failure
-        except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the film
+        except Exception as error:  # noqa: BLE001  whatever a damaged video makes a decoder raise is told of the video
             yield _failure(request.name, error)
 
+    def _cues(self, request: CuesRequest) -> Iterator[Any]:
+        from folioscope.pipeline.decode.closed_captions import read_captions
+        from folioscope.pipeline.decode.subtitles import read_tracks
+        from folioscope.pipeline.decode.video import Video
+        from folioscope.pipeline.failures import Failure
+
+        try:
+            video = self._opened_video(request, Video)
+            yield read_captions(request.captions, video.index.end_s)
+            yield from read_tracks(video)
+        except Failure as failure:  # which names the video already
+            yield failure
+        except Exception as error:  # noqa: BLE001  whatever a damaged video makes a decoder raise is told of the video
+            yield _failure(request.name, error)
+
+    def _sound(self, request: SoundRequest) -> Iterator[Any]:
+        from folioscope.pipeline.decode.sound import read_sound
+        from folioscope.pipeline.decode.video import Video
+        from folioscope.pipeline.failures import Failure
+
+        try:
+            origin_s = 0.0
+            if request.with_picture:
+                index = self._opened_video(request, Video).index
+                origin_s = float(index.origin * index.time_base)
+            yield from read_sound(request.path, request.name, origin_s)
+        except Failure as failure:  # which names the file already
+            yield failure
+        except Exception as error:  # noqa: BLE001  whatever a damaged file makes a decoder raise is told of the file
+            yield _failure(request.name, error)
+
+    def _subtitle_file(self, request: SubtitleFileRequest) -> Any:
+        from folioscope.pipeline.decode.subtitles import read_subtitle_file
+        from folioscope.pipeline.failures import Failure
+
+        try:
+            return read_subtitle_file(request.path, request.name, request.track, request.language)
+        except Failure as failure:
+            return failure
+        except Exception as error:  # noqa: BLE001  whatever a damaged file makes a decoder raise is told of the file
+            return _failure(request.name, error)
+
     def _shot(self, request: DecodeRequest, shot: Any) -> Any:
-        from pipeline.decode.frames import FrameReader
-        from pipeline.decode.pages import FailedPage
+        from folioscope.pipeline.decode.frames import FrameReader
+        from folioscope.pipeline.decode.pages import FailedSegment
 
         where = f"{request.name} shot {shot.number} ({shot.start_s:.2f} s to {shot.end_s:.2f} s)"
         try:
-            return self._opened_film(request, FrameReader).read_shot(shot, request.settings)
-        except Exception as error:  # noqa: BLE001  whatever a damaged film makes a decoder raise is told of the shot
-            return FailedPage(shot.number, _failure(where, error))
+            return self._opened_video(request, FrameReader).read_shot(shot, request.settings)
+        except Exception as error:  # noqa: BLE001  whatever a damaged video makes a decoder raise is told of the shot
+            return FailedSegment(shot.number, _failure(where, error))
 
-    def _opened_film(self, request: ScanRequest | DecodeRequest, opener: Any) -> Any:
-        """The film as ``opener`` opens it. The last one stays open: its index is made once."""
+    def _opened_video(self, request: ScanRequest | DecodeRequest | CuesRequest | SoundRequest, opener: Any) -> Any:
+        """The video as ``opener`` opens it. The last one stays open: its index is made once."""
         status = os.stat(request.path)
         key = (opener, request.name, status.st_size, status.st_mtime_ns)
-        if self._film_key != key:
-            if self._film is not None:
-                self._film.close()
-            self._film, self._film_key = None, ()
-            self._film = opener(request.path, request.name)
-            self._film_key = key
-        return self._film
+        if self._video_key != key:
+            if self._video is not None:
+                self._video.close()
+            self._video, self._video_key = None, ()
+            self._video = opener(request.path, request.name)
+            self._video_key = key
+        return self._video
 
     def _open(self, request: DecodeRequest) -> Any:
-        from pipeline.decode.probe import open_pdf
+        from folioscope.pipeline.decode.opened_pdf import open_pdf
 
         status = os.stat(request.path)
         key = (request.name, status.st_size, status.st_mtime_ns)
@@ -237,8 +270,8 @@ def _mupdf() -> Any:
 
 
 def _failure(where: str, error: Exception) -> Failure:
-    """What an exception means for the page, shot or film that raised it."""
-    from pipeline.failures import Failure, Reason
+    """What an exception means for the page, shot or video that raised it."""
+    from folioscope.pipeline.failures import Failure, Reason
 
     if isinstance(error, Failure):
         return Failure(error.reason, f"{where}: {error.message}")
@@ -250,6 +283,6 @@ def _failure(where: str, error: Exception) -> Failure:
 
 if __name__ == "__main__":
     # Requests are pickled against the module's importable name, not against __main__.
-    from pipeline.decode import worker
+    from folioscope.pipeline.decode import worker
 
     worker.main()

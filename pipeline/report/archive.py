@@ -17,10 +17,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.manifest import DataFile, Manifest, load_manifest
-from pipeline.published import open_views
-from pipeline.store import OutputStore
-from schemas.tables import SCHEMA_VERSION
+from folioscope.pipeline.readers.views import open_views
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import DataFile, Manifest, load_manifest
+from folioscope.schemas.errors import FolioscopeError
+from folioscope.schemas.tables import SCHEMA_VERSION
 
 Row = dict[str, Any]
 SEGMENTS_AT_ONCE = 32
@@ -36,23 +37,36 @@ _HANGING = {
     "troubles": """
         SELECT f.asset_id, f.stage, f.segment, f.question_id, f.reason, f.message, f.text_salvaged
         FROM failures AS f SEMI JOIN contents USING (asset_id)""",
+    "copies": "SELECT c.asset_id, c.uri, c.size, c.etag FROM chosen AS c SEMI JOIN contents USING (asset_id)",
 }
 
 
-class ReportError(RuntimeError):
+_EARLIER = """
+    SELECT s.asset_id, arg_max(s.recipe_id, s.created_at) FROM all_segments AS s JOIN contents USING (asset_id)
+    WHERE s.recipe_id <> contents.read_recipe_id GROUP BY s.asset_id
+"""
+
+
+class ReportError(FolioscopeError, RuntimeError):
     """There is nothing that a report could show; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One document or film with all that was found out about it. ``segments`` can be walked once."""
+    """One document or video with all that was found out about it.
+
+    ``copies`` are the paths under which its bytes lie, with size and etag. ``segments`` can be walked once, and then
+    ``older``: the latest of the readings before the present one.
+    """
 
     number: int
     row: Row
     summary: Row | None
     answers: list[Row]
     failures: list[Row]
+    copies: list[Row]
     segments: Iterator[Row]
+    older: Iterator[Row]
 
 
 class PublishedArchive:
@@ -63,9 +77,7 @@ class PublishedArchive:
         self.store = store
         self.manifest: Manifest = load_manifest(store)
         if not self.manifest.run_id:
-            raise ReportError(
-                f"{store.name} holds no published tables (no manifest.json). Run jobs/extract_docs.py first."
-            )
+            raise ReportError(f"{store.name} holds no published tables (no manifest.json). Run folioscope read first.")
         if self.manifest.schema_version < SCHEMA_VERSION:
             raise ReportError(
                 f"{store.name} has schema version {self.manifest.schema_version}, the report needs {SCHEMA_VERSION}. "
@@ -80,12 +92,15 @@ class PublishedArchive:
             """
             CREATE TEMP TABLE contents AS
             SELECT row_number() OVER (ORDER BY asset_id) - 1 AS number, asset_id, c.uri, c.uris, c.title,
-                   c.read_recipe_id, c.summary_recipe_id,
+                   c.read_recipe_id, c.summary_recipe_id, tongue.language,
                    a.kind, a.status, a.reason, a.page_count, a.shot_count, a.duration_s, a.width_px, a.height_px,
                    a.fps, a.container, a.codec, a.has_audio, a.size, a.modified_at
             FROM current_content AS c
-            JOIN (SELECT DISTINCT ON (asset_id) * FROM chosen WHERE kind IS NOT NULL ORDER BY asset_id, uri) AS a
-            USING (asset_id) ORDER BY asset_id
+            JOIN (SELECT DISTINCT ON (asset_id) * FROM chosen WHERE kind <> 'subtitles' ORDER BY asset_id, uri) AS a
+            USING (asset_id)
+            LEFT JOIN (SELECT asset_id, recipe_id, mode(language) AS language FROM all_segments GROUP BY ALL) AS tongue
+              ON tongue.asset_id = c.asset_id AND tongue.recipe_id = c.read_recipe_id
+            ORDER BY asset_id
             """
         )
         for name, query in _HANGING.items():
@@ -101,10 +116,26 @@ class PublishedArchive:
         names = [column[0] for column in found.description]
         return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
+    def segment_counts(self) -> list[tuple[str, int]]:
+        """Every chosen document and video by path, with how many of its pages or shots were read."""
+        found: list[tuple[str, int]] = self.db.execute(
+            """
+            SELECT asset_id, count(s.segment) FROM contents AS c
+            LEFT JOIN all_segments AS s USING (asset_id) WHERE s.recipe_id = c.read_recipe_id
+            GROUP BY asset_id ORDER BY any_value(c.uri)
+            """
+        ).fetchall()
+        return found
+
     def contents(self, at_once: int = 256) -> Iterator[Content]:
-        """Every chosen document and film, in the order of their ids; each must be walked before the next."""
+        """Every chosen document and video, in the order of their ids; each must be walked before the next."""
         recipes = dict(self.db.execute("SELECT asset_id, read_recipe_id FROM contents").fetchall())
-        walk = _BySorted(merged_segments(self.store, self.manifest.tables["segments"], recipes))
+        files = self.manifest.tables["segments"]
+        walk = _BySorted(merged_segments(self.store, files, recipes))
+        pictures = _BySorted(merged_segments(self.store, self.manifest.tables["thumbnails"], recipes))
+        earlier = dict(self.db.execute(_EARLIER).fetchall())
+        concerned = [file for file in files if any(file.first is None or file.may_hold(one) for one in earlier)]
+        walk_earlier = _BySorted(merged_segments(self.store, concerned, earlier))
         for start in range(0, len(recipes), at_once):
             rows = self.rows(
                 "SELECT * FROM contents WHERE number >= $1 AND number < $2 ORDER BY number", [start, start + at_once]
@@ -119,12 +150,24 @@ class PublishedArchive:
                     summary=summaries[0] if summaries else None,
                     answers=hanging["answers"].get(asset_id, []),
                     failures=hanging["troubles"].get(asset_id, []),
-                    segments=walk.of(asset_id),
+                    copies=hanging["copies"].get(asset_id, []),
+                    segments=_with_pictures(walk.of(asset_id), pictures.of(asset_id)),
+                    older=walk_earlier.of(asset_id),
                 )
 
     def _hanging(self, name: str, first: str, last: str) -> dict[str, list[Row]]:
         rows = self.rows(f"SELECT * FROM of_{name} WHERE asset_id BETWEEN $1 AND $2 ORDER BY ALL", [first, last])
         return {asset_id: list(group) for asset_id, group in groupby(rows, key=itemgetter("asset_id"))}
+
+
+def _with_pictures(segments: Iterator[Row], pictures: Iterator[Row]) -> Iterator[Row]:
+    """Segments of a file, each with its small picture under ``thumbnail``; both sorted by segment."""
+    picture = next(pictures, None)
+    for segment in segments:
+        while picture is not None and picture["segment"] < segment["segment"]:
+            picture = next(pictures, None)
+        fits = picture is not None and picture["segment"] == segment["segment"]
+        yield segment | {"thumbnail": picture["image"] if picture is not None and fits else None}
 
 
 class _BySorted:
@@ -162,6 +205,6 @@ def chains(files: Iterable[DataFile]) -> list[list[DataFile]]:
 
 def _chained(store: OutputStore, files: list[DataFile], recipes: dict[str, str]) -> Iterator[Row]:
     for file in files:
-        with store.filesystem.open(store.full(file.path), "rb") as stream:
+        with store.open(file.path) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(SEGMENTS_AT_ONCE):
                 yield from (row for row in batch.to_pylist() if recipes.get(row["asset_id"]) == row["recipe_id"])

@@ -1,4 +1,4 @@
-"""One document or film as pieces: a head that is loaded first, its segments eight a piece, its pictures as files.
+"""One document or video as pieces: a head that is loaded first, its segments eight a piece, its pictures as files.
 
 One piece of segments and one picture are in memory at a time.
 """
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from model.plain_text import strip_markup
-from pipeline.report.archive import Content, Row
-from pipeline.report.pieces import SiteFiles
-from pipeline.report.search_index import SearchIndex
+from folioscope.model.plain_text import strip_markup
+from folioscope.pipeline.report.archive import Content, Row
+from folioscope.pipeline.report.pieces import SiteFiles
+from folioscope.pipeline.report.search_index import SearchIndex
+from folioscope.pipeline.report.sharp import DrawnContent
 
 SEGMENTS_A_PIECE = 8
 SAID_LETTERS = 60
@@ -80,8 +81,8 @@ def folder_of(asset_id: str) -> str:
     return f"doc/{asset_id[:2]}/{asset_id}"
 
 
-def write_content(content: Content, files: SiteFiles, index: SearchIndex) -> Digest:
-    """Write a document's pieces and pictures, and hand its words to the index."""
+def write_content(content: Content, files: SiteFiles, index: SearchIndex, drawn: DrawnContent | None) -> Digest:
+    """Write a document's pieces and pictures, and hand its words to the index. ``drawn`` draws its pages anew."""
     row = content.row
     folder = folder_of(row["asset_id"])
     digest = Digest(answered=sum(answer["answerable"] for answer in content.answers))
@@ -96,12 +97,21 @@ def write_content(content: Content, files: SiteFiles, index: SearchIndex) -> Dig
             digest.take(head)
             if segment["thumbnail"]:
                 files.put(f"{folder}/{head['n']}.webp", segment["thumbnail"])
-            index.add(content.number, head["n"], _searchable(segment))
+            if drawn is not None:
+                drawn.take(segment)
+            index.add(content.number, row, segment)
             yield _whole(segment)
 
     files.pieces(f"{folder}/part", segments(), SEGMENTS_A_PIECE)
-    said = (*row["uris"], row["title"], content.summary and content.summary["summary"])
-    index.add(content.number, 0, "\n".join(text for text in said if text))
+    reasons = _mark_sharp(heads, drawn) if drawn is not None else []
+    older: list[int] = []
+
+    def earlier() -> Iterator[Row]:
+        for segment in content.older:
+            older.append(segment["segment"])
+            yield _earlier(segment)
+
+    files.pieces(f"{folder}/older", earlier(), SEGMENTS_A_PIECE)
     files.piece(
         f"{folder}/head",
         {
@@ -109,12 +119,26 @@ def write_content(content: Content, files: SiteFiles, index: SearchIndex) -> Dig
             "uris": row["uris"],
             **{name: row[name] for name in _FACTS},
             "segments": heads,
+            "not_sharp": reasons,
+            "older": {"numbers": older},
             "summary": content.summary and _summary(content.summary),
             "answers": [_answer(answer) for answer in content.answers],
             "failures": [_without_asset(failure) for failure in content.failures],
         },
     )
     return digest
+
+
+def _mark_sharp(heads: list[Row], drawn: DrawnContent) -> list[str]:
+    """Say of each page how long its sharp picture is, or which of the reasons given back keeps it from having one."""
+    drawn.finish()
+    reasons = list(dict.fromkeys(drawn.why.values()))
+    for head in heads:
+        if head["n"] in drawn.sharp:
+            head["sharp"] = drawn.sharp[head["n"]]
+        elif head["n"] in drawn.why:
+            head["blurred"] = reasons.index(drawn.why[head["n"]])
+    return reasons
 
 
 def _head(segment: Row) -> Row:
@@ -137,6 +161,9 @@ def _head(segment: Row) -> Row:
         "language": segment["language"],
         "confidence": _rounded(confidence),
         "agreement": _rounded(segment["layer_agreement"]),
+        "reference": segment["reference"],
+        "support": _rounded(segment["support"]),
+        "omitted": _rounded(segment["omitted"]),
         "flags": segment["flags"] or [],
         "said": [
             [block["start_s"], block["end_s"] or block["start_s"], strip_markup(block["text"] or "")[:SAID_LETTERS]]
@@ -154,7 +181,20 @@ def _whole(segment: Row) -> Row:
         "rotation": segment["rotation"],
         "model": segment["model"],
         "frames": segment["frame_times"],
+        "omissions": [
+            {"text": found["text"] or "", "box": _box(found["bbox"])} for found in segment["omissions"] or ()
+        ],
         "blocks": [_block(block) for block in segment["blocks"] or ()],
+    }
+
+
+def _earlier(segment: Row) -> Row:
+    """An earlier reading: what stands beside the present one."""
+    return {
+        "n": segment["segment"],
+        "text": segment["text"] or "",
+        "model": segment["model"],
+        "read_at": segment["created_at"],
     }
 
 
@@ -167,6 +207,10 @@ def _block(block: Row) -> Row:
         "level": block["level"] or 0,
         "start": block["start_s"],
         "end": block["end_s"],
+        "language": block["language"],
+        "doubts": block["flags"] or [],
+        "support": _rounded(block["support"]),
+        "unsupported": [[span["start"], span["end"]] for span in block["unsupported"] or ()],
     }
 
 
@@ -199,14 +243,11 @@ def evidence_of(items: list[Row] | None) -> list[Row]:
             "quote": item["quote"] or "",
             "box": _box(item["bbox"]),
             "verified": bool(item["verified"]),
+            "by": item["verified_by"],
+            "repaired": bool(item["repaired"]),
         }
         for item in items or ()
     ]
-
-
-def _searchable(segment: Row) -> str:
-    parts = [block["text"] for block in segment["blocks"] or () if block["text"]] or [segment["text"] or ""]
-    return strip_markup("\n".join([*parts, segment["caption"] or ""]))
 
 
 def _box(box: Row | None) -> list[float] | None:

@@ -15,7 +15,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from pipeline.store import OutputStore
+from folioscope.pipeline.storage.store import OutputStore
 
 CONTENT_TYPES = {
     "html": "text/html; charset=utf-8",

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def job(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     command = [sys.executable, "jobs/extract_docs.py", *arguments]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=180)
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,9 @@ def test_bad_arguments_end_with_2(arguments: tuple[str, ...], told: str) -> None
 def test_help_names_the_exit_codes() -> None:
     done = job("--help")
     assert done.returncode == 0
-    assert "do not balance" in " ".join(done.stdout.split())
+    assert "does not balance" in " ".join(done.stdout.split())
 
 
-@pytest.mark.timeout(300)
 def test_failures_decide_the_exit_code_and_the_books_are_printed(tmp_path: Path, make_pdf: Any) -> None:
     make_pdf(tmp_path / "in" / "a.pdf", ["one"])
     (tmp_path / "in" / "bad.pdf").write_bytes(b"")
@@ -59,7 +58,7 @@ def test_failures_decide_the_exit_code_and_the_books_are_printed(tmp_path: Path,
     )
     strict = job(*arguments)
     assert strict.returncode == 3, strict.stderr
-    assert "Books" in strict.stdout
+    assert "Accounting" in strict.stdout
     assert "pages/s" in strict.stderr
     lenient = job(*arguments, "--max-failures", "1")
     assert lenient.returncode == 0

@@ -24,7 +24,7 @@ def command(tmp_path: Path, make_pdf: Any) -> list[str]:
 def job(command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
     return subprocess.run(
-        [*command, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=180
+        [*command, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600
     )
 
 
@@ -42,13 +42,13 @@ def test_a_deadline_that_has_passed_ends_with_5_and_a_bill(command: list[str]) -
     stopped = job(command, "--deadline", "2020-01-01")
     assert stopped.returncode == 5, stopped.stderr
     assert "deadline_passed" in stopped.stderr
-    assert "The bill (stopped: deadline_passed" in stopped.stdout
+    assert "The usage report (stopped: deadline_passed" in stopped.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--max-cost", "5"), "price_per_replica_hour"),
+        (("--max-cost", "5"), "--price-per-replica-hour"),
         (("--deadline", "soon"), "neither a time"),
         (("--retry-failed", "bad_luck"), "no such reason"),
     ],
@@ -57,3 +57,15 @@ def test_bad_limits_end_with_2(command: list[str], arguments: tuple[str, ...], t
     done = job(command, *arguments)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_a_first_plan_counts_pages_in_a_sample_of_files(tmp_path: Path, make_pdf: Any) -> None:
+    for number in range(8):
+        make_pdf(tmp_path / "in" / f"{number}.pdf", ["words"] * (2 + number % 3))
+    command = [sys.executable, "jobs/extract_docs.py", "--input", str(tmp_path / "in"), "--model", "fake"]
+    planned = json.loads(job([*command, "--output", str(tmp_path / "out")], "--plan-json").stdout)
+    pages = sum(2 + number % 3 for number in range(8))
+    assert planned["pages"]["low"] <= pages <= planned["pages"]["high"]
+    assert round(planned["pages"]["expected"]) == pages
+    assert any("were counted in 8 of 8" in note for note in planned["notes"])
+    assert not (tmp_path / "out").exists()

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.embedded.markdown import to_markdown
-from model.embedded.ocr import Line
-from model.embedded.paragraphs import to_blocks
-from model.embedded.read import read_page
-from model.flow import mend_flow
-from model.protocol import Block, Box, PageInput, RgbImage, TextLayer
-from model.reading_order import reading_order
+from folioscope.model.embedded.markdown import to_markdown
+from folioscope.model.embedded.ocr import Line
+from folioscope.model.embedded.paragraphs import to_blocks
+from folioscope.model.embedded.read import read_page
+from folioscope.model.flow import mend_flow
+from folioscope.model.protocol import Block, Box, PageInput, RgbImage, TextLayer
+from folioscope.model.reading_order import reading_order
 
 
 def picture(words: str, size: float = 13) -> RgbImage:
@@ -104,11 +104,11 @@ def test_a_running_head_stays_out_of_the_text() -> None:
 
 
 def test_a_paragraph_torn_by_a_note_is_put_together() -> None:
-    torn = Block("text", "This paper examines whether a company that says so should be judged as a")
+    truncated = Block("text", "This paper examines whether a company that says so should be judged as a")
     note = Block("text", "Correspondence to: Dr Bell, Quay Street.")
     rest = Block("text", "corporate entity along standards of business ethics.")
-    assert mend_flow([torn, note, rest]) == (torn, rest, note)
-    assert "judged as a corporate entity" in to_markdown(mend_flow([torn, note, rest]))
+    assert mend_flow([truncated, note, rest]) == (truncated, rest, note)
+    assert "judged as a corporate entity" in to_markdown(mend_flow([truncated, note, rest]))
 
 
 def test_numbered_headings_decide_between_rows_and_columns() -> None:
@@ -117,3 +117,16 @@ def test_numbered_headings_decide_between_rows_and_columns() -> None:
 
     by_rows = [heading(1, 0.1, 0.1), heading(3, 0.55, 0.1), heading(2, 0.1, 0.5), heading(4, 0.55, 0.5)]
     assert [block.text[0] for block in mend_flow(by_rows)] == ["1", "2", "3", "4"]
+
+
+def test_words_of_a_small_picture_stand_where_the_picture_stands() -> None:
+    page = pymupdf.open().new_page(width=420, height=600)
+    page.insert_text((40, 305), "Serial Number SN-001", fontsize=14)
+    pixmap = page.get_pixmap(dpi=144)
+    image = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+    before = Block("text", "First paragraph of the layer.", Box(0.1, 0.1, 0.9, 0.15))
+    after = Block("text", "Last paragraph of the layer.", Box(0.1, 0.8, 0.9, 0.85))
+    picture_box = Box(0.08, 0.47, 0.6, 0.53)  # 1.6 % of the page
+    layer = TextLayer("usable", "", (before, after), "en", needs_image=True, pictures=(picture_box,))
+    text = read_page(page_of(image, layer)).text
+    assert text == "First paragraph of the layer.\n\nSerial Number SN-001\n\nLast paragraph of the layer."

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pymupdf
 import pytest
+import yaml
 
-from model.embedded.answer import answer
-from model.embedded.sentences import split_sentences
-from model.embedded.summarize import summarize
-from model.protocol import Block, Box, DocumentText, PageText, Question
+from examples.make_archive import make_archive
+from folioscope.model.embedded.answer import answer
+from folioscope.model.embedded.sentences import split_sentences
+from folioscope.model.embedded.summarize import summarize
+from folioscope.model.protocol import Block, Box, DocumentText, PageText, Question
 
+PROJECT = Path(__file__).resolve().parents[2]
 REPORT = (
     "The Alder River Authority looks after 212 kilometres of river between the hills and the sea. This report tells what "
     "it did in 2024 and what it cost.",
@@ -118,3 +124,28 @@ def test_contents_and_imprints_are_no_summary() -> None:
 )
 def test_sentences_end_where_they_end(text: str, count: int) -> None:
     assert len(list(split_sentences(text))) == count
+
+
+def test_the_first_question_of_the_demo_is_answered_from_the_whole_report(tmp_path: Path) -> None:
+    """More text must not hide an answer that the truncated copy of the same report gives."""
+    report = next(path for path in make_archive(tmp_path) if path.name == "annual-report-2024.pdf")
+    with pymupdf.open(report) as pdf:
+        texts = tuple(page.get_text() for page in pdf)
+    question = yaml.safe_load((PROJECT / "examples" / "questions.yaml").read_text())[0]["question"]
+    for pages in (texts, texts[:3]):
+        [found] = answer(document(tuple(" ".join(text.split()) for text in pages)), [Question("q", question)])
+        assert "5.84" in (found.text or "")
+        assert found.evidence[0].page_number == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Who wrote the charter of Hythe?", "The charter of Hythe was written by Ada Renner in 1312."),
+        ("Who built the mill at Sallow?", "Ada Renner has built the mill at Sallow."),
+        ("Whom did the bishop choose as envoy?", "The bishop chose Ada Renner as his envoy."),
+    ],
+)
+def test_a_verb_is_found_in_its_other_forms(question: str, sentence: str) -> None:
+    [found] = answer(document(("The mill stood there for long.", sentence)), [Question("q", question)])
+    assert found.text == sentence

@@ -1,11 +1,11 @@
-"""The fake replica reads films as deterministically as pages, so that tests of the pipeline can rely on it."""
+"""The fake replica reads videos as deterministically as pages, so that tests of the pipeline can rely on it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from model.fake import FakeReplica
-from model.protocol import FilmText, Frame, PageInput, Question, Reading, ShotInput, ShotText
+from folioscope.model.fake import FakeReplica
+from folioscope.model.protocol import Frame, PageInput, Question, Reading, ShotInput, ShotText, VideoText
 
 
 def frame(time_s: float, red: int) -> Frame:
@@ -27,12 +27,12 @@ def test_a_shot_is_read_by_its_colours() -> None:
     assert [read] == list(FakeReplica().read([shot]))
 
 
-def test_a_film_is_summarised_and_asked_by_its_lines() -> None:
+def test_a_video_is_summarised_and_asked_by_its_lines() -> None:
     shots = (ShotText(1, 0.0, 2.0, ""), ShotText(2, 2.0, 5.0, "colour 10 20 30\n\ncolour 99 20 30"))
-    film = FilmText("film", "a.mp4", None, 5.0, shots)
-    summary = FakeReplica().summarize(film)
+    video = VideoText("video", "a.mp4", None, 5.0, shots)
+    summary = FakeReplica().summarize(video)
     assert summary.text == "colour 10 20 30"
     assert [(chapter.start_s, chapter.end_s) for chapter in summary.chapters] == [(0.0, 2.0), (2.0, 5.0)]
-    found, absent = FakeReplica().answer(film, [Question("1", "Which colour has 99?"), Question("2", "Who is Ada?")])
+    found, absent = FakeReplica().answer(video, [Question("1", "Which colour has 99?"), Question("2", "Who is Ada?")])
     assert (found.text, found.evidence[0].start_s, found.evidence[0].end_s) == ("colour 99 20 30", 2.0, 5.0)
     assert not absent.answerable

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from model import load
-from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
-from model.load import LOAD_TRIES, ModelChoice, ModelLoadError, UnknownModelError, load_replica
+from folioscope.model import load
+from folioscope.model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
+from folioscope.model.load import LOAD_TRIES, ModelChoice, ModelLoadError, UnknownModelError, load_replica
 
 
 class Stumbling:
@@ -36,7 +36,7 @@ def test_a_store_that_does_not_let_look_at_a_checkpoint_is_told(
     def refuse(name: str) -> None:
         raise error
 
-    monkeypatch.setattr("model.kimi.description.describe_kimi", refuse)
+    monkeypatch.setattr("folioscope.model.kimi.description.describe_kimi", refuse)
     with pytest.raises(UnknownModelError, match=f"--model s3://models/kimi: {error}"):
         load.describe_replica(CHOICE)
 
@@ -82,3 +82,9 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(ModelLoadError, match=rf"{shard.name} is not a whole safetensors file.*Copy it again"):
         load_replica(ModelChoice(str(tmp_path)))
+
+
+def test_an_example_of_the_source_is_told_from_a_model_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(load.EXAMPLES, "nano", "no_examples.nano:NanoReplica")
+    with pytest.raises(UnknownModelError, match="nano is an example of Folioscope's source: run it in that folder"):
+        load.describe_replica(ModelChoice("nano"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,16 +10,17 @@ import numpy as np
 import pymupdf
 import pytest
 import torch
+from understood import answers_of, summary_of
 
 from examples.nano.evaluation import answer, character_errors, question_set, reading_set
 from examples.nano.lessons import Desk, Lesson, to_patches
-from model.kimi.description import NANO_FOLDER as FOLDER
-from model.kimi.nano import NanoReplica
-from model.kimi_vl import KimiVLForConditionalGeneration, KimiVLTokenizer
-from model.kimi_vl.checkpoint import load
-from model.protocol import (
+from examples.nano.replica import FOLDER, NanoReplica
+from folioscope.model.kimi_vl import KimiVLForConditionalGeneration, KimiVLTokenizer
+from folioscope.model.kimi_vl.checkpoint import load
+from folioscope.model.protocol import (
+    Answer,
+    AssetTasks,
     DocumentText,
-    FilmText,
     Frame,
     PageInput,
     PageText,
@@ -27,6 +29,10 @@ from model.protocol import (
     RgbImage,
     ShotInput,
     ShotText,
+    Summary,
+    Understanding,
+    Usage,
+    VideoText,
 )
 
 LETTER = ("The meadow below the weir is let", "from the first of April each year.", "The rent is paid in two parts.")
@@ -34,7 +40,7 @@ LETTER = ("The meadow below the weir is let", "from the first of April each year
 
 @lru_cache(maxsize=1)
 def model() -> KimiVLForConditionalGeneration:
-    return load(FOLDER, dtype="float32")
+    return load(KimiVLForConditionalGeneration, FOLDER, dtype="float32")
 
 
 @lru_cache(maxsize=1)
@@ -124,13 +130,13 @@ def test_the_replica_answers_by_looking_and_shares_what_it_saw(replica: NanoRepl
         Question("ferry", 'Is "ferry" on the page?'),
         Question("why", "Why is the meadow let?"),
     ]
-    rent, ferry, why = replica.answer(document, questions)
+    rent, ferry, why = answers_of(replica, document, questions)
     assert rent.answerable
     assert rent.evidence[0].page_number == 1
     assert not ferry.answerable
     assert not why.answerable
     assert replica.engine.counters.images_encoded == before + 1  # one picture of three lines, two questions
-    summary = replica.summarize(document)
+    summary = summary_of(replica, document)
     assert "1 pages with" in summary.text
 
 
@@ -143,8 +149,8 @@ def test_the_replica_reads_what_stands_in_a_shot_and_leaves_the_caption_empty(re
     [block] = reading.blocks
     assert (block.start_s, block.end_s, block.text) == (2.0, 3.0, reading.text)
     shot = ShotText(1, 2.0, 5.0, reading.text, reading.blocks, frame_times=(2.0, 3.0, 4.0))
-    film = FilmText("film", "a.mp4", None, 5.0, (shot,), lambda time_s: image)
-    summary = replica.summarize(film)
+    video = VideoText("video", "a.mp4", None, 5.0, (shot,), lambda time_s: image)
+    summary = summary_of(replica, video)
     assert "1 shots with 1 lines" in summary.text
     [evidence] = summary.key_points[0].evidence
     assert (evidence.quote, evidence.page_number, evidence.start_s, evidence.end_s) == (reading.text, None, 2.0, 5.0)
@@ -162,3 +168,33 @@ def test_the_checkpoint_has_the_published_layout() -> None:
         "chat_template.jinja",
         "README.md",
     } <= names
+
+
+def test_documents_that_share_the_engine_are_understood_as_each_alone(replica: NanoReplica) -> None:
+    """The engine is full across documents, and no answer depends on what else is with it."""
+    pages = [printed(LETTER[:lines]) for lines in (1, 2, 3)]
+    words = ("rent", "meadow", "ferry", "April")
+    questions = tuple(Question(word, f'Is "{word}" on the page?') for word in words)
+    asked = [
+        AssetTasks(
+            DocumentText(f"d{number}", f"{number}.pdf", None, (PageText(1, "x"), PageText(2, "y")), shown),
+            summarize=True,
+            questions=questions,
+        )
+        for number, shown in enumerate(lambda page, first=first: pages[(first + page) % 3] for first in range(4))
+    ]
+    replica.engine.counters.most_sequences = 0
+    together = {found.asset_id: found for found in replica.understand(asked)}
+    assert replica.engine.counters.most_sequences > 1 + len(words), "requests of several documents ran together"
+    assert any(
+        answer.answerable for found in together.values() for answer in found.answers if isinstance(answer, Answer)
+    )
+    for one in asked:
+        [alone] = replica.understand([one])
+        assert untimed(together[one.asset.asset_id]) == untimed(alone)
+
+
+def untimed(found: Understanding) -> list[Summary | Answer | Exception]:
+    """What came of an asset's tasks, but for what they took: what a shared page costs falls to the first of them."""
+    results = [found.summary, *found.answers]
+    return [replace(result, usage=Usage()) for result in results if isinstance(result, Summary | Answer)]

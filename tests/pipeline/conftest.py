@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from pipeline.decode.children import DecodeChildren
+from folioscope.pipeline.decode.children import DecodeChildren
+
+
+def inline(source: Iterator[pa.Table | None], actor: type, job: object, **_: object) -> Iterator[pa.Table]:
+    """``run_actors`` in this process, a block at a time."""
+    worker = actor(job)
+    for block in source:
+        assert block is not None, "results are waited for, and none is out"
+        yield worker(block)
+
+
+@contextmanager
+def no_session(*_: object) -> Iterator[None]:
+    yield
 
 
 @pytest.fixture
@@ -27,17 +40,11 @@ def inline_actors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(DecodeChildren, "__init__", remembered)
 
-    def inline(blocks: Sequence[pa.Table], actor: type, job: object, **_: object) -> Iterator[pa.Table]:
-        worker = actor(job)
-        for block in blocks:
-            yield worker(block)
-
-    @contextmanager
-    def no_session(*_: object) -> Iterator[None]:
-        yield
-
-    monkeypatch.setattr("pipeline.compute.run_actors", inline)
-    monkeypatch.setattr("pipeline.compute.ray_session", no_session)
+    for module in ("stage_runner", "file_stages"):
+        monkeypatch.setattr(f"folioscope.pipeline.{module}.run_actors", inline)
+    monkeypatch.setattr("folioscope.pipeline.session.ray_session", no_session)
+    monkeypatch.setattr("folioscope.pipeline.file_stages.cluster_cpus", lambda: 1)
+    monkeypatch.setattr("folioscope.pipeline.stage_runner.run_jobs", lambda jobs: [job() for job in jobs])
     yield
     for pool in pools:
         pool.close()

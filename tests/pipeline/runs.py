@@ -10,18 +10,26 @@ from typing import Any
 
 import duckdb
 
-from model.load import describe_replica
-from model.protocol import ReplicaDescription
-from pipeline.config import RunConfig
-from pipeline.run import Outcome, Run
+from folioscope.model.load import describe_replica
+from folioscope.model.protocol import ReplicaDescription
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.run import Outcome, Run
 
 
-def prepare(inputs: Path, output: Path, *, revision: str | None = None, **options: Any) -> Run:
-    """A run of the fake replica, at another revision if wanted."""
+def prepare(
+    inputs: Path, output: Path, *, revision: str | None = None, by_picture: bool = False, **options: Any
+) -> Run:
+    """A run of the fake replica, at another revision if wanted; ``by_picture`` has it pass for one that looks at pages.
+
+    It reads no page of known text then, unless ``canary_minutes`` are given.
+    """
     settings: dict[str, Any] = {"model": "fake", "layout": "fast", "pages_per_unit": 2, "replicas": 1} | options
+    if by_picture:
+        settings = {"canary_minutes": 0} | settings
     config = RunConfig(inputs=(str(inputs),), output=str(output), **settings)
     replica: ReplicaDescription = describe_replica(config.choice)
-    return Run(config, replace(replica, revision=revision) if revision else replica)
+    replica = replace(replica, revision=revision or replica.revision, reads_layer=not by_picture)
+    return Run(config, replica)
 
 
 def run(inputs: Path, output: Path, **options: Any) -> Outcome:

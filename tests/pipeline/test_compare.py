@@ -13,9 +13,9 @@ import pytest
 from sample_rows import Row, asset, failure, page, publish
 from sample_rows import run as run_row
 
-from pipeline.compare import Change, CompareError, compare_runs
-from pipeline.published import open_views
-from pipeline.store import OutputStore
+from folioscope.pipeline.readers.compare import Change, CompareError, compare_runs
+from folioscope.pipeline.readers.views import open_views
+from folioscope.pipeline.storage.store import OutputStore
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -104,13 +104,13 @@ def test_the_runs_must_be_there(tmp_path: Path) -> None:
 def test_the_command_prints_what_moved(tmp_path: Path) -> None:
     published(tmp_path, [*pages("1", "maps", 100), *pages("2", "maps", 100, text="")])
     command = [sys.executable, "jobs/compare_runs.py", str(tmp_path)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "empty pages" in done.stdout
     assert "moved by more than chance" in done.stdout
     report = [sys.executable, "jobs/report.py", str(tmp_path), "--compare", "1", "2"]
-    assert subprocess.run(report, cwd=PROJECT, capture_output=True, text=True, timeout=120).stdout == done.stdout
+    assert subprocess.run(report, cwd=PROJECT, capture_output=True, text=True, timeout=600).stdout == done.stdout
     assert not (tmp_path / "report").exists()
-    missing = subprocess.run([*command, "9", "1"], cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    missing = subprocess.run([*command, "9", "1"], cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert missing.returncode == 1
     assert "the last runs that did: 2, 1" in missing.stderr

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pymupdf
 import pytest
 from PIL import Image
 
-from pipeline.decode.image import decode_image_page, frame_count, open_image
-from pipeline.decode.pages import DecodeSettings
-from pipeline.failures import Failure
+from folioscope.pipeline.decode.image import decode_image_page, frame_count, open_image
+from folioscope.pipeline.decode.pages import Attachment, DecodeSettings, OutlineEntry
+from folioscope.pipeline.decode.probe import probe
+from folioscope.pipeline.failures import Failure
+from folioscope.pipeline.storage.sources import kind_of_name
 
 SETTINGS = DecodeSettings()
 
@@ -39,6 +42,9 @@ def drawn(mode: str) -> Image.Image:
         ("LA", "a.png"),
         ("CMYK", "a.jpg"),
         ("L", "a.webp"),
+        ("RGB", "a.bmp"),
+        ("RGB", "a.avif"),
+        ("RGB", "a.heic"),
     ],
 )
 def test_every_mode_becomes_rgb_on_white(tmp_path: Path, mode: str, name: str) -> None:
@@ -87,3 +93,23 @@ def test_a_torn_picture_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Failure, match="does not decode"):
         decode_image_page(tmp_path / "a.png", 1, SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.avif", "a.heic"])
+def test_photographs_of_telephones_and_bitmaps_are_images(tmp_path: Path, name: str) -> None:
+    drawn("RGB").save(tmp_path / name)
+    found = probe(tmp_path / name, name, ())
+    assert (found.kind, found.page_count, found.width_px, found.height_px) == ("image", 1, 60, 40)
+    assert kind_of_name(name) == "image"
+
+
+def test_what_lies_inside_a_pdf_is_told(tmp_path: Path) -> None:
+    document = pymupdf.open()
+    for number in range(3):
+        document.new_page().insert_text((60, 100), f"Page {number + 1}")
+    document.set_toc([[1, "Harbour", 1], [2, "Dredging\nof 1931", 3]])
+    document.embfile_add("tides.csv", b"hour;metres\n", filename="tides.csv")
+    document.save(tmp_path / "a.pdf")
+    found = probe(tmp_path / "a.pdf", "a.pdf", ())
+    assert found.attachments == (Attachment("tides.csv", 12),)
+    assert found.outline == (OutlineEntry(1, "Harbour", 1), OutlineEntry(2, "Dredging of 1931", 3))

@@ -1,4 +1,4 @@
-"""The estimate tells what a run will do before it does anything, and the bill how far off it was."""
+"""The estimate tells what a run will do before it does anything, and the usage report how far off it was."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from runs import ask, prepare, run
 
-from pipeline.config import QuestionSpec
-from pipeline.estimate import FilePlan, _pages_of_kind
-from pipeline.rates import Rates, Usage
-from pipeline.spans import Span
+from folioscope.pipeline.interval import Interval
+from folioscope.pipeline.planning.estimate import FilePlan, _pages_of_kind
+from folioscope.pipeline.planning.rates import Rates, Usage
+from folioscope.pipeline.questions import QuestionSpec
 
 pytestmark = pytest.mark.usefixtures("inline_actors")
 
@@ -34,9 +34,9 @@ def test_a_first_plan_says_what_it_cannot_know_and_writes_nothing(archive: Path,
     planned = prepare(archive, tmp_path / "out", questions=(WHO,)).preview()
     assert planned.files == FilePlan(new=6)
     assert (planned.summaries, planned.answers) == (6, 6)
-    assert planned.pages is None
+    assert planned.pages is not None, "counted in the files themselves, since they are few"
     assert planned.replica_seconds is None
-    assert any("--limit" in note for note in planned.notes)
+    assert any("No earlier run used" in note for note in planned.notes)
     assert not (tmp_path / "out").exists()
 
 
@@ -59,8 +59,8 @@ def test_a_plan_tells_each_files_fate_and_the_run_does_as_planned(archive: Path,
     assert planned.replica_seconds is not None
     assert planned.replica_seconds.low <= planned.replica_seconds.expected <= planned.replica_seconds.high
     outcome = run(archive, output)
-    assert outcome.bill.estimate.files == planned.files
-    assert outcome.bill.pages == 8
+    assert outcome.usage.estimate.files == planned.files
+    assert outcome.usage.pages == 8
     later = prepare(archive, output).preview()
     assert later.files == FilePlan(reused=6, failed=1, skipped=1)
     assert later.empty
@@ -72,10 +72,10 @@ def test_a_new_recipe_is_counted_exactly_and_the_bill_agrees(archive: Path, tmp_
         run(archive, output, price_per_replica_hour=2.0)
     planned = prepare(archive, output, dpi=200, price_per_replica_hour=2.0).preview()
     assert planned.files == FilePlan(unfinished=6)
-    assert (planned.known_pages, planned.pages) == (18, Span.exactly(18))
+    assert (planned.known_pages, planned.pages) == (18, Interval.exactly(18))
     assert planned.cost is not None
-    bill = run(archive, output, dpi=200, price_per_replica_hour=2.0).bill
-    lines = {line.name: line for line in bill.lines()}
+    usage = run(archive, output, dpi=200, price_per_replica_hour=2.0).usage
+    lines = {line.name: line for line in usage.lines()}
     assert (lines["pages and shots"].actual, lines["pages and shots"].error) == (18, 0)
     assert lines["input tokens"].error == 0
     assert lines["cost"].actual == pytest.approx(2.0 * lines["replica hours"].actual)
@@ -117,7 +117,7 @@ def test_the_range_of_a_prediction_spans_earlier_runs() -> None:
     key = ("read", "pdf")
     runs = tuple({key: Usage(seconds, 10.0, 1.0)} for seconds in (1.0, 2.0, 3.0, 4.0, 5.0))
     rates = Rates("fake@1", {key: Usage(3.0, 10.0, 1.0)}, runs)
-    found = rates.predict({key: Span.exactly(100)})
+    found = rates.predict({key: Interval.exactly(100)})
     assert found.replica_seconds.expected == 300
     assert 100 < found.replica_seconds.low < 300 < found.replica_seconds.high < 500
     assert found.input_tokens.expected == pytest.approx(1000)

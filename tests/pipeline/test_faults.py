@@ -16,23 +16,28 @@ import pyarrow as pa
 import pytest
 from test_run import page_keys, query, run
 
-from model.fake import FakeReplica
-from model.load import ModelChoice
-from model.protocol import DocumentText, Summary
-from pipeline import rows
-from pipeline import run as running
-from pipeline.books import Counts
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.progress import StageProgress
-from pipeline.rows import Provenance
-from pipeline.stages import identify, understand
-from pipeline.stages.identify import IdentifyActor, IdentifyJob
-from pipeline.stages.understand import DOCUMENTS, UnderstandActor, UnderstandJob
-from pipeline.store import OutputError, OutputStore
-from pipeline.work import WorkArea
-from schemas.tables import ASSETS
+from folioscope.model.fake import FakeReplica
+from folioscope.model.protocol import DocumentText, Summary
+from folioscope.pipeline import increments
+from folioscope.pipeline import run as running
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.planning.documents import DocumentTasks
+from folioscope.pipeline.progress import StageProgress
+from folioscope.pipeline.stages import identify
+from folioscope.pipeline.stages.document_prefetch import UnderstandJob
+from folioscope.pipeline.stages.file_access import FileAccess
+from folioscope.pipeline.stages.identify import IdentifyActor, IdentifyJob
+from folioscope.pipeline.stages.turns import Turns
+from folioscope.pipeline.stages.understand import UnderstandLoop
+from folioscope.pipeline.storage.download_cache import DownloadCache
+from folioscope.pipeline.storage.store import OutputError, OutputStore
+from folioscope.pipeline.tables import publish, rows
+from folioscope.pipeline.tables.accounting import Counts
+from folioscope.pipeline.tables.commits import read_records
+from folioscope.pipeline.tables.rows import Provenance
+from folioscope.pipeline.tables.work import WorkArea
+from folioscope.schemas.tables import ASSETS
 
-pytestmark = pytest.mark.timeout(300)
 PAGES = 7
 
 
@@ -51,11 +56,11 @@ class Killed(BaseException):
 def finish(archive: Path, output: Path, *, reused_at_least: int = 0) -> None:
     """The same command again: it ends well, with every row once."""
     outcome = run(archive, output)
-    assert outcome.books.balanced
-    assert outcome.books.assets.failed == 0
-    assert outcome.books.segments.done + outcome.books.segments.reused == PAGES
-    assert outcome.books.segments.reused >= reused_at_least
-    assert outcome.books.summaries.done + outcome.books.summaries.reused == 2
+    assert outcome.accounting.balanced
+    assert outcome.accounting.assets.failed == 0
+    assert outcome.accounting.segments.done + outcome.accounting.segments.reused == PAGES
+    assert outcome.accounting.segments.reused >= reused_at_least
+    assert outcome.accounting.summaries.done + outcome.accounting.summaries.reused == 2
     assert len({key[:2] for key in page_keys(output)}) == len(page_keys(output)) == PAGES
 
 
@@ -95,14 +100,14 @@ def test_the_driver_ends_in_a_stage(stage: str, archive: Path, tmp_path: Path, m
 def test_the_driver_ends_while_publishing(
     after: bool, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = running.save_manifest
+    real = publish.save_manifest
 
     def dying(*arguments: Any) -> None:
         if after:
             real(*arguments)
         raise Killed
 
-    monkeypatch.setattr(running, "save_manifest", dying)
+    monkeypatch.setattr(publish, "save_manifest", dying)
     with pytest.raises(Killed):
         run(archive, tmp_path / "out")
     assert (tmp_path / "out" / "manifest.json").exists() is after
@@ -132,9 +137,8 @@ class Deadly(FakeReplica):
         return super().summarize(document)
 
 
-def _understand(job: UnderstandJob, documents: pa.Table) -> None:
-    understand.load_replica = lambda choice: Deadly()  # type: ignore[assignment]
-    UnderstandActor(job)(documents)
+def _understand(job: UnderstandJob, documents: list[DocumentTasks], work: WorkArea) -> None:
+    UnderstandLoop(job, Deadly(), Turns()).understand(documents, work)
 
 
 def until_it_ends(function: Any, *arguments: Any) -> int:
@@ -150,8 +154,12 @@ def until_it_ends(function: Any, *arguments: Any) -> int:
     raise AssertionError("it never ended")
 
 
-def committed(work: WorkArea, part: str) -> list[dict[str, Any]]:
-    return [row for table in work.read(work.names(part)) for row in table.to_pylist()]
+def committed(work: WorkArea, table: str) -> list[dict[str, Any]]:
+    records = list(read_records(work.store, work.names("commits")))
+    if table == "failures":
+        return [row for record in records for row in record.failures]
+    paths = [part.file.path for record in records for part in record.parts if part.table == table]
+    return [row for found in work.read(paths) for row in found.to_pylist()]
 
 
 @pytest.mark.guarantee(
@@ -171,9 +179,9 @@ def test_a_file_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
         rows, schema=pa.schema([ASSETS.field(n) for n in ("uri", "etag", "size", "modified_at")])
     )
     work = WorkArea(OutputStore(str(tmp_path / "out")), 1)
-    job = IdentifyJob(work, "run", str(tmp_path / "spool"), 1 << 30, ChildLimits(), (), ("pdf",))
+    job = IdentifyJob(work, "run", FileAccess(DownloadCache(tmp_path / "download cache"), 1 << 30), ("pdf",))
     assert until_it_ends(_identify, job, files) == 3
-    found = {Path(row["uri"]).name: row["status"] for row in committed(work, "identify")}
+    found = {Path(row["uri"]).name: row["status"] for row in committed(work, "assets")}
     assert found == {"a.pdf": "pending", "deadly.pdf": "failed", "z.pdf": "pending"}
     [failure] = committed(work, "failures")
     assert (failure["reason"], failure["attempts"]) == ("worker_died", 3)
@@ -185,14 +193,13 @@ def test_a_file_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
     outcome="its documents are taken up again; one that kills its worker three times fails alone",
 )
 def test_a_document_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp_path: Path) -> None:
-    blank = {"etag": "e", "size": 1, "kind": "pdf", "title": None, "segment_files": [], "questions": []}
-    rows = [
-        {"asset_id": f"{number:064x}", "uri": name, "summary_wanted": True, **blank}
+    documents = [
+        DocumentTasks(f"{number:064x}", name, "e", 1, "pdf", None, 0.0, (), "read", "recipe", (), True, ())
         for number, name in enumerate(["a.pdf", "deadly.pdf", "z.pdf"])
     ]
     work = WorkArea(OutputStore(str(tmp_path / "out")), 1)
-    job = UnderstandJob(work, ModelChoice("fake"), "read", Provenance("recipe", "run", "fake@1"), 60.0)
-    assert until_it_ends(_understand, job, pa.Table.from_pylist(rows, schema=DOCUMENTS)) == 3
+    job = UnderstandJob(Provenance("recipe", "run", "fake@1"), 60.0)
+    assert until_it_ends(_understand, job, documents, work) == 3
     assert sorted(row["asset_id"] for row in committed(work, "summaries")) == [f"{0:064x}", f"{2:064x}"]
     [failure] = committed(work, "failures")
     assert (failure["uri"], failure["reason"]) == ("deadly.pdf", "worker_died")
@@ -218,7 +225,11 @@ def test_a_child_killed_between_and_in_the_middle_of_requests_costs_nothing(tmp_
 
 # The output: a full or read-only disk.
 
-BLOCKED = {"identify": "_work/000001/identify", "read": "_work/000001/segments", "understand": "_work/000001/summaries"}
+BLOCKED = {
+    "identify": "_work/000001/parts/assets",
+    "read": "_work/000001/parts/segments",
+    "understand": "_work/000001/parts/summaries",
+}
 
 
 @pytest.mark.usefixtures("inline_actors")
@@ -296,14 +307,14 @@ def test_a_clock_that_jumps_between_runs_and_in_one(
             return datetime.now(tz) + timedelta(days=days)
 
     monkeypatch.setattr(rows, "datetime", Jumping)  # the run's name too: runs no longer sort by it
-    balance = running.balance
+    reconcile = increments.reconcile
 
     def jumping(*arguments: Any) -> Any:
         monkeypatch.setattr(running, "now", lambda: Jumping.now(UTC))
-        return balance(*arguments)
+        return reconcile(*arguments)
 
-    monkeypatch.setattr(running, "balance", jumping)
+    monkeypatch.setattr(increments, "reconcile", jumping)
     outcome = run(archive, tmp_path / "out")
-    assert outcome.books.balanced
-    assert outcome.books.segments == Counts(PAGES + 1, 1, PAGES, 0, 0)
+    assert outcome.accounting.balanced
+    assert outcome.accounting.segments == Counts(PAGES + 1, 1, PAGES, 0, 0)
     assert query(tmp_path / "out", "SELECT count(*), count(DISTINCT asset_id || segment) FROM pages") == [(8, 8)]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from benchmarks.mutation import KINDS, Mutation, mutate
 from examples.make_archive import PASSWORD, make_archive
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings, Probe
-from pipeline.failures import Failure
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings, Probe
+from folioscope.pipeline.failures import Failure
 
 EXAMPLES = int(os.environ.get("FOLIOSCOPE_FUZZ", "60"))
 PAGES = 2
@@ -61,7 +61,7 @@ def look(children: DecodeChildren, path: Path, name: str) -> Probe | Failure:
         return failure
 
 
-@pytest.mark.timeout(24 * 3600 if "FOLIOSCOPE_FUZZ" in os.environ else 300)
+@pytest.mark.timeout(24 * 3600 if "FOLIOSCOPE_FUZZ" in os.environ else 900)
 @fuzz(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_a_damaged_file_has_a_verdict_and_harms_no_other(

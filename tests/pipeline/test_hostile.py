@@ -12,28 +12,28 @@ import pymupdf
 import pytest
 from PIL import Image
 
-from pipeline.config import RunConfig
-from pipeline.decode.cage import MAX_DESCRIPTORS, MAX_FILE_BYTES
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.pages import DecodedPage, DecodeSettings, FailedPage
-from pipeline.failures import Failure, Reason, harmless
-from pipeline.plan import list_files
-from pipeline.rows import failure_row
-from pipeline.sources import SourceFile, UnlistedInput, list_sources
-from schemas.migrations import to_table
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings, FailedSegment
+from folioscope.pipeline.decode.sandbox import MAX_DESCRIPTORS, MAX_FILE_BYTES
+from folioscope.pipeline.failures import Failure, Reason, harmless
+from folioscope.pipeline.planning.listing import list_files
+from folioscope.pipeline.storage.sources import FailedInput, SourceFile, list_sources
+from folioscope.pipeline.tables.rows import failure_row
+from folioscope.schemas.migrations import to_table
 
 FAST = DecodeSettings(layout="fast")
 
 
 @pytest.fixture
 def children(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     pool = DecodeChildren(1, ChildLimits(memory_bytes=1 << 30, seconds_per_page=20.0))
     yield pool
     pool.close()
 
 
-# The cage of the decode child.
+# The sandbox of the decode child.
 
 
 def test_a_child_has_no_network_where_the_kernel_allows(children: DecodeChildren) -> None:
@@ -76,7 +76,7 @@ def test_a_file_may_take_so_long_and_no_longer(tmp_path: Path, make_pdf: Any) ->
     slow, other = make_pdf(tmp_path / "a.pdf", ["one", "two", "three"]), make_pdf(tmp_path / "b.pdf", ["one"])
     assert [type(page) for page in pool.decode(slow, "pdf", 1, 2, FAST)] == [DecodedPage, DecodedPage]
     [late] = pool.decode(slow, "pdf", 3, 3, FAST)
-    assert isinstance(late, FailedPage)
+    assert isinstance(late, FailedSegment)
     assert late.failure.reason is Reason.DECODE_TIMEOUT
     assert "a.pdf page 3" in late.failure.message
     assert "--seconds-per-file" in late.failure.message
@@ -149,8 +149,8 @@ def test_a_name_that_is_no_text_is_told_and_its_neighbours_are_read(tmp_path: Pa
         with open(os.path.join(folder, name), "wb") as stream:
             stream.write(b"x")
     listing = list_files(RunConfig(inputs=(str(tmp_path / "in"),), output=str(tmp_path / "out")))
-    assert listing.files["uri"].to_pylist() == [str(tmp_path / "in" / "good.pdf")]
-    [told] = listing.unlisted
+    assert listing.table()["uri"].to_pylist() == [str(tmp_path / "in" / "good.pdf")]
+    [told] = listing.failed_inputs
     assert "caf\\udce9.pdf: its name is not valid UTF-8" in told.failure.message
     row = failure_row(uri=told.uri, asset_id=None, stage="plan", failure=told.failure, run_id="r")
     assert to_table("failures", [row]).num_rows == 1
@@ -185,5 +185,5 @@ def test_dots_in_a_list_lead_to_the_same_file_once(tmp_path: Path) -> None:
     )
     found = list(list_sources([str(tmp_path / "all.txt")]))
     assert [item.uri for item in found if isinstance(item, SourceFile)] == [str(tmp_path / "in" / "a.pdf")]
-    [told] = [item for item in found if isinstance(item, UnlistedInput)]
+    [told] = [item for item in found if isinstance(item, FailedInput)]
     assert told.failure.reason is Reason.NOT_FOUND

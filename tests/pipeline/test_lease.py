@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 
-from pipeline import lease as leasing
-from pipeline.lease import Holder, Lease, LeaseLostError, OutputBusyError
-from pipeline.store import OutputStore
+from folioscope.pipeline.storage import lease as leasing
+from folioscope.pipeline.storage.lease import Holder, Lease, LeaseLostError, OutputBusyError
+from folioscope.pipeline.storage.processes import birth
+from folioscope.pipeline.storage.store import OutputStore
 
 BEAT = 0.2
 PROJECT = Path(__file__).resolve().parents[2]
 HOLD = (
     "import sys, time\n"
-    "from pipeline.lease import Lease\n"
-    "from pipeline.store import OutputStore\n"
+    "from folioscope.pipeline.storage.lease import Lease\n"
+    "from folioscope.pipeline.storage.store import OutputStore\n"
     "with Lease(OutputStore(sys.argv[1]), 'theirs', print, 0.2):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(60)\n"
@@ -142,7 +143,7 @@ def test_a_killed_driver_of_this_machine_is_replaced_at_once(tmp_path: Path) -> 
     with pytest.raises(OutputBusyError, match=f"process {other.pid}"), lease(OutputStore(output)):
         pass
     other.send_signal(signal.SIGKILL)  # and not waited for: a zombie is dead
-    while leasing._birth(other.pid) is not None:
+    while birth(other.pid) is not None:
         time.sleep(0.01)
     said: list[str] = []
     with Lease(OutputStore(output), "mine", said.append) as held:  # beats of ten seconds: nothing was waited for

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import ray.util.metrics
 
-from pipeline.metrics import MEASURES, TAGS, ReplicaMetrics
-from pipeline.stages.results import UnitResult
+from folioscope.pipeline.stages.metrics import MEASURES, TAGS, ReplicaMetrics
+from folioscope.pipeline.stages.results import UnitResult
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 Registry = dict[str, dict[tuple[tuple[str, str], ...], float]]

@@ -15,12 +15,10 @@ from typing import Any
 import psutil
 import pytest
 from cluster import RunningCluster, running_cluster
-from test_kills import committed_units, rows
+from test_kills import commits, rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = 20
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +63,7 @@ def readers(raylet: int) -> int:
             lines.append(" ".join(process.cmdline()))
         except psutil.Error:
             continue
-    return sum("ReadActor" in line for line in lines)
+    return sum("ReplicaActor" in line for line in lines)
 
 
 def wait_for(condition: Any, job: subprocess.Popen[str]) -> None:
@@ -74,14 +72,15 @@ def wait_for(condition: Any, job: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee(
     fault="node lost",
     moment="read",
-    outcome="the units it had are read elsewhere; the rows are those of an undisturbed run; a node that comes is used",
+    outcome="the units it had are read by another that has room, or when one comes; the rows are those of an undisturbed run; a node that comes is used",
 )
 def test_nodes_come_and_go(cluster: RunningCluster, archive: Path, tmp_path: Path) -> None:
     nothing = start(cluster, options(archive, tmp_path / "none"))
-    told, _ = nothing.communicate(timeout=100)
+    told, _ = nothing.communicate(timeout=600)
     assert nothing.returncode == 1
     assert "one needs 0.5 CPUs" in told
     assert not (tmp_path / "none" / "manifest.json").exists()
@@ -89,18 +88,22 @@ def test_nodes_come_and_go(cluster: RunningCluster, archive: Path, tmp_path: Pat
     cluster.add(1)
     output = tmp_path / "moved"
     job = start(cluster, options(archive, output))
-    wait_for(lambda: committed_units(output) >= 2, job)
-    second = cluster.add(1)["raylet"]
+    wait_for(lambda: commits(output) >= 2, job)
+    cluster.hold.touch()
+    second = cluster.add(2)["raylet"]  # with room for those of the first
     wait_for(lambda: readers(second) == 2, job)  # four replicas were asked for, two had no place till now
-    so_far = committed_units(output)
-    wait_for(lambda: committed_units(output) >= so_far + 3, job)
+    so_far = commits(output)
+    cluster.hold.unlink()
+    wait_for(lambda: commits(output) >= so_far + 3, job)
+    cluster.hold.touch()
     cluster.kill(0)
-    told, _ = job.communicate(timeout=200)
+    cluster.hold.unlink()
+    told, _ = job.communicate(timeout=600)
     assert job.returncode == 0, told[-3000:]
     assert "2 of 4 replicas" in told
 
     calm = start(cluster, options(archive, tmp_path / "calm"))
-    assert calm.wait(100) == 0
+    assert calm.wait(600) == 0
     expected = rows(tmp_path / "calm")
     assert len(expected["segments"]) == PAGES
     assert rows(output) == expected
@@ -113,12 +116,12 @@ def test_a_submitted_job_joins_its_cluster(cluster: RunningCluster, archive: Pat
         *(str(Path(sys.executable).parent / "ray"), "job", "submit", "--address", cluster.told["dashboard"]),
         *("--working-dir", ".", "--", sys.executable, "jobs/extract_docs.py", *options(archive, tmp_path / "out")),
     ]
-    until = time.monotonic() + 100
+    until = time.monotonic() + 600
     while True:  # Ray's own agent, which starts jobs, takes a while to come up on a busy machine
-        done = subprocess.run(submit, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(submit, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600)
         if "No available agent" not in done.stdout + done.stderr or time.monotonic() > until:
             break
         time.sleep(2)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "Books" in done.stdout
+    assert "Accounting" in done.stdout
     assert len(rows(tmp_path / "out")["segments"]) == PAGES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.plan import into_blocks, page_ranges
+from folioscope.pipeline.planning.files import page_ranges
+from folioscope.pipeline.planning.units import block_budget, into_blocks
 
 
 @given(
@@ -20,22 +21,13 @@ def test_ranges_hold_each_open_page_once_and_no_other(page_count: int, settled: 
     assert all(last - first < pages_per_unit for first, last in ranges)
 
 
-@given(sizes=st.lists(st.integers(1, 8), max_size=120), replicas=st.integers(1, 6), budget=st.integers(1, 64))
-def test_blocks_hold_each_unit_once_in_order(sizes: list[int], replicas: int, budget: int) -> None:
-    units = [
-        {"uri": f"u{n}", "etag": "e", "size": 1, "asset_id": f"{n:064d}", "kind": "pdf"}
-        | {"segment_count": 9, "first": 1, "last": size}
-        for n, size in enumerate(sizes)
-    ]
-    blocks = into_blocks(iter(units), replicas, budget)
-    assert [row for block in blocks for row in block.to_pylist()] == units
-    for block in blocks:
-        pages = sum(row["last"] for row in block.to_pylist())
-        assert block.num_rows == 1 or pages <= budget
+@given(sizes=st.lists(st.integers(1, 8), max_size=120), budget=st.integers(1, 64))
+def test_blocks_hold_each_unit_once_in_order(sizes: list[int], budget: int) -> None:
+    blocks = list(into_blocks(sizes, budget, lambda size: size))
+    assert [size for block in blocks for size in block] == sizes
+    assert all(len(block) == 1 or sum(block) <= budget for block in blocks)
 
 
 def test_every_replica_has_work_where_there_is_enough() -> None:
-    units = [
-        {"uri": "u", "etag": "e", "size": 1, "asset_id": "a", "kind": "pdf", "first": n, "last": n} for n in range(64)
-    ]
-    assert len(into_blocks(units, replicas=4, per_block=64)) >= 32
+    assert 64 / block_budget(64, replicas=4, per_block=64) >= 32
+    assert block_budget(10**6, replicas=4, per_block=64) == 64

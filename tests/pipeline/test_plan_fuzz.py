@@ -2,7 +2,7 @@
 
 A model of the archive says what every run must find and do; files are given a night's edits (new, changed, renamed,
 copied, deleted, broken, brought back), runs are killed in the middle. Decoding is replaced by a look at the file's few
-bytes, so that a night takes a fifth of a second; planning, commits, publishing and the books are the real ones.
+bytes, so that a night takes a fifth of a second; planning, commits, publishing and the accounting are the real ones.
 ``FOLIOSCOPE_FUZZ=20000`` tries a thousand archives (``make fuzz``).
 """
 
@@ -20,11 +20,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from runs import ask, prepare
 
-from model.protocol import Block, TextLayer
-from pipeline.books import Counts
-from pipeline.config import QuestionSpec
-from pipeline.decode.pages import DecodedPage, Probe
-from pipeline.failures import Failure, Reason
+from folioscope.model.protocol import Block, TextLayer
+from folioscope.pipeline.decode.pages import DecodedPage, Probe
+from folioscope.pipeline.failures import Failure, Reason
+from folioscope.pipeline.questions import QuestionSpec
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.accounting import Counts
+from folioscope.pipeline.tables.audit import audit
+from folioscope.pipeline.tables.manifest import load_manifest
+from folioscope.schemas.tables import TABLES
 
 EXAMPLES = int(os.environ.get("FOLIOSCOPE_FUZZ", "160")) // 20
 LONG = "FOLIOSCOPE_FUZZ" in os.environ
@@ -142,8 +146,8 @@ def pages_of(contents: set[bytes]) -> int:
 
 @pytest.fixture
 def bytes_decoded(inline_actors: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.stages.identify.DecodeChildren", Bytes)
-    monkeypatch.setattr("pipeline.stages.prepare.DecodeChildren", Bytes)
+    monkeypatch.setattr("folioscope.pipeline.stages.identify.DecodeChildren", Bytes)
+    monkeypatch.setattr("folioscope.pipeline.stages.prefetch.DecodeChildren", Bytes)
 
 
 @pytest.mark.guarantee(
@@ -152,10 +156,10 @@ def bytes_decoded(inline_actors: None, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome="any nights of edits and kills: a page that was committed is not read again",
 )
 @pytest.mark.usefixtures("bytes_decoded")
-@pytest.mark.timeout(24 * 3600 if LONG else 300)
+@pytest.mark.timeout(24 * 3600 if LONG else 900)
 @settings(max_examples=EXAMPLES, phases=PHASES, derandomize=not LONG, suppress_health_check=list(HealthCheck))
-@given(NIGHTS)
-def test_each_night_does_what_is_missing_and_no_more(nights: list[Any]) -> None:
+@given(NIGHTS, st.sampled_from([1, 3, 100_000]))
+def test_each_night_does_what_is_missing_and_no_more(nights: list[Any], increment_files: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = Archive(Path(scratch) / "in")
         archive.folder.mkdir()
@@ -163,12 +167,14 @@ def test_each_night_does_what_is_missing_and_no_more(nights: list[Any]) -> None:
         for edits, question, killed_after in nights:
             for edit in edits:
                 archive.edit(*edit)
-            spend_a_night(archive, output, question, killed_after)
+            spend_a_night(archive, output, question, killed_after, increment_files)
 
 
-def spend_a_night(archive: Archive, output: Path, question: str, killed_after: int | None) -> None:
+def spend_a_night(
+    archive: Archive, output: Path, question: str, killed_after: int | None, increment_files: int
+) -> None:
     asked = (QuestionSpec(id="q", question=f"What is {question}?"),)
-    options: dict[str, Any] = {"questions": asked, "tasks": ("read", "answer")}
+    options: dict[str, Any] = {"questions": asked, "tasks": ("read", "answer"), "increment_files": increment_files}
     Bytes.decoded.clear()
     Bytes.until_killed = killed_after
     whole = True
@@ -183,17 +189,18 @@ def spend_a_night(archive: Archive, output: Path, question: str, killed_after: i
     wanted = {(content, page) for content in fresh for page in range(1, int(content.split()[0]) + 1)}
     assert set(Bytes.decoded) == wanted
     assert max(Bytes.decoded.values(), default=1) <= (1 if whole else 2), "a page that was committed is not read again"
-    books = outcome.books
-    assert books.balanced
+    accounting = outcome.accounting
+    assert accounting.balanced
     if whole:
         reused = pages_of(readable - fresh)
-        assert books.segments == Counts(pages_of(readable), pages_of(fresh), reused, 0, 0)
+        assert accounting.segments == Counts(pages_of(readable), pages_of(fresh), reused, 0, 0)
         anew = {(content, question) for content in readable} - archive.answered
-        assert books.answers == Counts(len(readable), len(anew), len(readable) - len(anew), 0, 0)
+        assert accounting.answers == Counts(len(readable), len(anew), len(readable) - len(anew), 0, 0)
     archive.read |= readable
     archive.answered |= {(content, question) for content in readable}
     archive.seen |= set(archive.files)
     tell_of_it(archive, output, question)
+    assert audit(OutputStore(str(output))).sound
 
 
 def tell_of_it(archive: Archive, output: Path, question: str) -> None:
@@ -215,5 +222,9 @@ def tell_of_it(archive: Archive, output: Path, question: str) -> None:
     assert shown == {
         (content, page): 1 for content in archive.readable() for page in range(1, int(content.split()[0]) + 1)
     }, "each document is shown once, under one of its names"
+    tables = load_manifest(OutputStore(str(output))).tables
+    listed = {file.path for files in tables.values() for file in files}
+    on_disk = {f"{table}/{path.name}" for table in TABLES for path in (output / table).iterdir()}
+    assert on_disk == listed, "who globs the folders sees what the manifest names"
     questions = {words for (words,) in ask(output, "SELECT DISTINCT question FROM current_answers")}
     assert questions <= {f"What is {question}?"}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.logs import LOGGER, LogFormat, complain, configure_logs, say
-from pipeline.metrics import MEASURES
-from pipeline.progress import StageProgress
-from pipeline.stages.results import UnitResult
+from folioscope.pipeline.logs import LOGGER, LogFormat, configure_logs, log_error, log_info
+from folioscope.pipeline.progress import StageProgress
+from folioscope.pipeline.stages.metrics import MEASURES
+from folioscope.pipeline.stages.results import UnitResult
 
 PROJECT = Path(__file__).resolve().parents[2]
 UNIT = UnitResult(done=3, failed=1, input_tokens=90, output_tokens=30, busy_seconds=1800.0, idle_seconds=600.0)
@@ -38,8 +38,8 @@ def test_json_lines_hold_the_figures_as_numbers() -> None:
     configure_logs(LogFormat.json, stream)
     with stage(Console(file=io.StringIO(), force_terminal=True)) as progress:
         progress.add(UNIT)
-    say("so far \n so good")
-    complain("no room", run_id="r")
+    log_info("so far \n so good")
+    log_error("no room", run_id="r")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["level"], line["event"]) for line in lines] == [
         ("info", "progress"),
@@ -63,7 +63,7 @@ def test_json_lines_hold_the_figures_as_numbers() -> None:
 
 
 def test_the_end_of_a_stage_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.progress.LOG_SECONDS", 0.0)
+    monkeypatch.setattr("folioscope.pipeline.progress.LOG_SECONDS", 0.0)
     stream = io.StringIO()
     configure_logs(LogFormat.text, stream)
     with stage(Console(file=io.StringIO())) as progress:
@@ -77,7 +77,7 @@ def test_text_lines_are_for_people() -> None:
     configure_logs(LogFormat.text, stream)
     with stage(Console(file=io.StringIO())) as progress:
         progress.add(UNIT)
-    say("a word")
+    log_info("a word")
     first, second = stream.getvalue().splitlines()
     assert first.startswith("read: 4/8 pages, ")
     assert "pages/s, 1 failed, replicas 75% busy of 2, " in first
@@ -99,7 +99,7 @@ def test_a_terminal_gets_a_view_and_no_lines() -> None:
 
 def test_a_program_that_embeds_the_pipeline_hears_of_it_by_logging(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "folioscope"):
-        say("a word")
+        log_info("a word")
     assert caplog.messages == ["a word"]
 
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from model.fake import FakeReplica
-from model.load import ModelChoice
-from model.protocol import PageInput, Reading
-from pipeline.decode.children import ChildLimits
-from pipeline.decode.pages import DecodeSettings
-from pipeline.plan import UNITS, unit_of
-from pipeline.rows import Provenance
-from pipeline.stages import read
-from pipeline.stages.prepare import ReadJob
-from pipeline.stages.read import ReadActor
-from pipeline.store import OutputStore
-from pipeline.watchdog import EXIT_CODE, deadline
-from pipeline.work import Attempts, WorkArea, digest
+from folioscope.model.fake import FakeReplica
+from folioscope.model.load import ModelChoice
+from folioscope.model.protocol import PageInput, Reading
+from folioscope.pipeline.decode.pages import DecodeSettings
+from folioscope.pipeline.planning.units import UnitToRead
+from folioscope.pipeline.stages import prefetch, unit_rows
+from folioscope.pipeline.stages import replica as replica_stage
+from folioscope.pipeline.stages.document_prefetch import UnderstandJob
+from folioscope.pipeline.stages.file_access import FileAccess
+from folioscope.pipeline.stages.prefetch import ReadJob
+from folioscope.pipeline.stages.replica import ReplicaActor, ReplicaJob, read_block
+from folioscope.pipeline.stages.watchdog import EXIT_CODE, deadline
+from folioscope.pipeline.storage.download_cache import DownloadCache
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.commits import CommitRecord, Unit, read_records
+from folioscope.pipeline.tables.rows import Provenance
+from folioscope.pipeline.tables.work import Attempts, WorkArea, digest
 
 
 class Misbehaving(FakeReplica):
@@ -45,55 +50,64 @@ class Misbehaving(FakeReplica):
             yield from super().read([page])
 
 
-def job(output: Path) -> ReadJob:
-    return ReadJob(
-        WorkArea(OutputStore(str(output)), 1),
-        ModelChoice("fake"),
-        Provenance("recipe", "run", "fake@1"),
-        DecodeSettings(layout="fast"),
-        str(output / "spool"),
-        1 << 30,
-        ChildLimits(),
-        (),
-        60.0,
-    )
+def job(output: Path) -> ReplicaJob:
+    store, provenance = OutputStore(str(output)), Provenance("recipe", "run", "fake@1")
+    files = FileAccess(DownloadCache(output / "download cache"), 1 << 30)
+    reading = ReadJob(store, provenance, DecodeSettings(layout="fast"), files, 60.0)
+    return ReplicaJob(store, ModelChoice("fake"), reading, UnderstandJob(provenance, 60.0))
+
+
+def work(output: Path) -> WorkArea:
+    return WorkArea(OutputStore(str(output)), 1)
 
 
 def block(path: Path, pages: int, pages_per_unit: int) -> pa.Table:
     status = path.stat()
     asset = hashlib.sha256(path.read_bytes()).hexdigest()
-    rows = [
-        {
-            "uri": str(path),
-            "etag": f"{status.st_size}-{status.st_mtime_ns}",
-            "size": status.st_size,
-            "asset_id": asset,
-            "kind": "pdf",
-            "first": first,
-            "last": min(pages, first + pages_per_unit - 1),
-        }
+    etag = f"{status.st_size}-{status.st_mtime_ns}"
+    units = [
+        UnitToRead(
+            str(path),
+            etag,
+            status.st_size,
+            asset,
+            "pdf",
+            pages,
+            "recipe",
+            first,
+            min(pages, first + pages_per_unit - 1),
+        )
         for first in range(1, pages + 1, pages_per_unit)
     ]
-    return pa.Table.from_pylist(rows, schema=UNITS)
+    return read_block(units, 1)
 
 
 def committed(output: Path, part: str) -> list[dict[str, Any]]:
-    paths = sorted((output / "_work" / "000001" / part).rglob("*.parquet"))
+    paths = [output / item.file.path for record in commits(output) for item in record.parts if item.table == part]
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def commits(output: Path) -> list[CommitRecord]:
+    store = OutputStore(str(output))
+    return list(read_records(store, WorkArea(store, 1).names("commits")))
+
+
+def failures(output: Path) -> list[dict[str, Any]]:
+    return [row for record in commits(output) for row in record.failures]
 
 
 @pytest.fixture
 def misbehave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "load_replica", lambda name: Misbehaving())
+    monkeypatch.setattr(replica_stage, "load_replica", lambda name: Misbehaving())
 
 
 @pytest.mark.usefixtures("misbehave")
 def test_a_page_that_the_model_cannot_read_costs_that_page_alone(tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one", "raise", "three", "four"])
-    [result] = ReadActor(job(tmp_path / "out"))(block(path, 4, 4)).to_pylist()
+    [result] = ReplicaActor(job(tmp_path / "out"))(block(path, 4, 4)).to_pylist()
     assert (result["done"], result["failed"]) == (3, 1)
     assert [row["segment"] for row in committed(tmp_path / "out", "segments")] == [1, 3, 4]
-    [failure] = committed(tmp_path / "out", "failures")
+    [failure] = failures(tmp_path / "out")
     assert (failure["segment"], failure["stage"], failure["reason"]) == (2, "read", "model_error")
     assert "no such weight" in failure["message"]
     assert "a.pdf page 2" in failure["message"]
@@ -115,17 +129,17 @@ def test_a_page_that_a_model_names_is_failed_without_reading_the_others_again(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = Telling()
-    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: replica)
     path = make_pdf(tmp_path / "a.pdf", ["one", "two", "three"])
-    [result] = ReadActor(job(tmp_path / "out"))(block(path, 3, 3)).to_pylist()
+    [result] = ReplicaActor(job(tmp_path / "out"))(block(path, 3, 3)).to_pylist()
     assert (result["done"], result["failed"], replica.asked) == (2, 1, 3)
-    [failure] = committed(tmp_path / "out", "failures")
+    [failure] = failures(tmp_path / "out")
     assert "a.pdf page 2: the model failed (ValueError: a strip)" in failure["message"]
 
 
-def _act(job_: ReadJob, units: pa.Table) -> None:
-    read.load_replica = lambda name: Misbehaving()  # type: ignore[assignment]
-    ReadActor(job_)(units)
+def _act(job_: ReplicaJob, units: pa.Table) -> None:
+    replica_stage.load_replica = lambda name: Misbehaving()  # type: ignore[assignment]
+    ReplicaActor(job_)(units)
 
 
 @pytest.mark.guarantee(
@@ -148,7 +162,7 @@ def test_a_unit_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(tmp
         deaths += 1
     assert deaths == 3
     assert [row["segment"] for row in committed(tmp_path / "out", "segments")] == [1, 2, 4, 5, 6]
-    [failure] = committed(tmp_path / "out", "failures")
+    [failure] = failures(tmp_path / "out")
     assert (failure["segment"], failure["reason"], failure["attempts"]) == (3, "worker_died", 3)
 
 
@@ -167,10 +181,10 @@ class Hungry(FakeReplica):
 def test_pages_flow_across_units_and_a_stumble_loses_none(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "load_replica", lambda choice: Hungry())
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: Hungry())
     path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 11)])
-    results = ReadActor(job(tmp_path / "out"))(block(path, 10, 2)).to_pylist()
-    assert [(row["done"], row["failed"]) for row in results] == [(2, 0)] * 5
+    [result] = ReplicaActor(job(tmp_path / "out"))(block(path, 10, 2)).to_pylist()
+    assert (result["done"], result["failed"]) == (10, 0)
     rows = committed(tmp_path / "out", "segments")
     assert [(row["segment"], row["text"]) for row in rows] == [(n, f"page {n}") for n in range(1, 11)]
 
@@ -200,9 +214,9 @@ def test_pages_of_several_blocks_are_with_the_replica_at_once(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = Patient()
-    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: replica)
     paths = [make_pdf(tmp_path / f"{n}.pdf", [f"file {n} page {page}" for page in (1, 2)]) for n in range(5)]
-    actor = ReadActor(job(tmp_path / "out"))
+    actor = ReplicaActor(job(tmp_path / "out"))
     with ThreadPoolExecutor(5) as calls:  # as Ray calls an actor that takes several blocks at once
         results = list(calls.map(lambda path: actor(block(path, 2, 2)).to_pylist(), paths))
     assert [(row["done"], row["failed"]) for [row] in results] == [(2, 0)] * 5
@@ -215,15 +229,15 @@ def test_a_unit_read_alone_is_alone_among_blocks(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = Patient()
-    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: replica)
     suspected, other = (make_pdf(tmp_path / f"{n}.pdf", [f"{n} {page}" for page in range(3)]) for n in "ab")
     again = block(suspected, 3, 1)
-    key = f"block-{digest([unit_of(row, 'recipe').key for row in again.to_pylist()])}"
-    Attempts(job(tmp_path / "out").work, "run").begin(key)  # a worker died of this block
-    actor = ReadActor(job(tmp_path / "out"))
+    units = [Unit("read", row["asset_id"], "recipe", row["first"], row["last"]) for row in again.to_pylist()]
+    Attempts(work(tmp_path / "out"), "run").is_first(f"block-{digest([unit.key for unit in units])}")
+    actor = ReplicaActor(job(tmp_path / "out"))
     with ThreadPoolExecutor(2) as calls:
         first, second = calls.submit(actor, again), calls.submit(actor, block(other, 3, 3))
-        assert [row["done"] for row in first.result().to_pylist()] == [1, 1, 1]
+        assert [row["done"] for row in first.result().to_pylist()] == [3]
         assert [row["done"] for row in second.result().to_pylist()] == [3]
     assert replica.most_held == 3  # the other block's, never one more
 
@@ -231,9 +245,9 @@ def test_a_unit_read_alone_is_alone_among_blocks(
 def test_a_defect_of_the_stage_is_told_to_whoever_waits(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "load_replica", lambda choice: FakeReplica())
-    monkeypatch.setattr(read, "segment_row", lambda *arguments: 1 / 0)
-    actor = ReadActor(job(tmp_path / "out"))
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: FakeReplica())
+    monkeypatch.setattr(unit_rows, "segment_row", lambda *arguments: 1 / 0)
+    actor = ReplicaActor(job(tmp_path / "out"))
     path = make_pdf(tmp_path / "a.pdf", ["one"])
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
@@ -244,11 +258,11 @@ def test_a_block_given_again_reads_nothing_twice(
     tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = Telling()
-    monkeypatch.setattr(read, "load_replica", lambda choice: replica)
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: replica)
     path = make_pdf(tmp_path / "a.pdf", [f"page {n}" for n in range(1, 7)])
-    actor = ReadActor(job(tmp_path / "out"))
+    actor = ReplicaActor(job(tmp_path / "out"))
     first, again = (actor(block(path, 6, 3)).column("done").to_pylist() for _ in range(2))
-    assert (first, again, replica.asked) == ([2, 3], [3, 3], 6)
+    assert (first, again, replica.asked) == ([5], [6], 6)
 
 
 @pytest.mark.usefixtures("misbehave")
@@ -256,18 +270,18 @@ def test_a_file_that_changed_since_it_was_planned_is_not_read(tmp_path: Path, ma
     path = make_pdf(tmp_path / "a.pdf", ["one"])
     units = block(path, 1, 1)
     make_pdf(path, ["another text, and longer"])
-    ReadActor(job(tmp_path / "out"))(units)
+    ReplicaActor(job(tmp_path / "out"))(units)
     assert committed(tmp_path / "out", "segments") == []
-    assert [row["reason"] for row in committed(tmp_path / "out", "failures")] == ["changed_during_run"]
+    assert [row["reason"] for row in failures(tmp_path / "out")] == ["changed_during_run"]
 
 
 @pytest.mark.usefixtures("misbehave")
 def test_an_output_that_cannot_be_written_is_told_and_nothing_is_claimed(tmp_path: Path, make_pdf: Any) -> None:
     path = make_pdf(tmp_path / "a.pdf", ["one", "two"])
     (tmp_path / "out").write_text("a file where the folder should be")
-    results = ReadActor(job(tmp_path / "out"))(block(path, 2, 1)).to_pylist()
-    assert [row["done"] for row in results] == [0, 0]
-    assert all("NotADirectoryError" in row["output_error"] for row in results)
+    [result] = ReplicaActor(job(tmp_path / "out"))(block(path, 2, 1)).to_pylist()
+    assert result["done"] == 0
+    assert "NotADirectoryError" in result["output_error"]
 
 
 def _hang() -> None:
@@ -280,3 +294,54 @@ def test_work_that_hangs_ends_its_process() -> None:
     worker.start()
     worker.join(30)
     assert worker.exitcode == EXIT_CODE
+
+
+class Unlettered(FakeReplica):
+    """Cannot read its second page, and says what could."""
+
+    def read(self, pages: Iterable[PageInput | None]) -> Iterator[Reading | Exception]:
+        for page in pages:
+            assert page is not None
+            if page.page_number == 2:
+                yield Reading(
+                    "", "none", flags=("unread_script",), unread="its text is in Thai; tesseract-ocr-tha reads it"
+                )
+            else:
+                yield from super().read([page])
+
+
+def test_a_page_in_a_script_that_nothing_reads_keeps_its_row_and_is_told_of(
+    tmp_path: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_stage, "load_replica", lambda choice: Unlettered())
+    path = make_pdf(tmp_path / "a.pdf", ["one", "two", "three"])
+    [result] = ReplicaActor(job(tmp_path / "out"))(block(path, 3, 3)).to_pylist()
+    assert (result["done"], result["failed"]) == (3, 0), "the page counts once: it has its row"
+    rows = committed(tmp_path / "out", "segments")
+    assert [(row["text"] is None, row["flags"]) for row in rows][1] == (True, ["unread_script"])
+    [failure] = failures(tmp_path / "out")
+    assert (failure["segment"], failure["stage"], failure["reason"]) == (2, "ocr", "unread_script")
+    assert failure["retryable"] is False
+    assert "a.pdf page 2: its text is in Thai; tesseract-ocr-tha reads it" in failure["message"]
+
+
+def test_several_decode_children_work_on_a_block_and_its_order_stays(tmp_path: Path, make_pdf: Any) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [f"page {number}" for number in range(12)])
+    its = job(tmp_path / "out")
+    reading = replace(its.read, decoders=3)
+    actor = ReplicaActor(replace(its, read=reading))
+    [result] = actor(block(path, 12, 2)).to_pylist()
+    assert result["done"] == 12
+    assert [row["text"] for row in committed(tmp_path / "out", "segments")] == [
+        f"page {number}" for number in range(12)
+    ]
+    assert len(actor._reading._prefetcher._children.pids()) == 3
+
+
+@pytest.mark.parametrize(("cpus", "gpus", "each"), [(16, 1, 8), (64, 8, 8), (8, 4, 2), (2, 8, 1), (4, 0, 4)])
+def test_cpus_are_shared_out_over_gpus(monkeypatch: pytest.MonkeyPatch, cpus: int, gpus: int, each: int) -> None:
+    monkeypatch.setattr(prefetch.os, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(
+        prefetch.Path, "glob", lambda folder, pattern: [f"/dev/nvidia{number}" for number in range(gpus)]
+    )
+    assert prefetch.cpus_for_each_gpu() == each

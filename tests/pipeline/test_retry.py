@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from runs import ask, prepare, run
 
-from model.fake import FakeReplica
-from model.protocol import Answer, DocumentText, PageInput, Question, Reading, Summary
-from pipeline.books import Counts
-from pipeline.config import ConfigError, QuestionSpec, parse_config
-from pipeline.estimate import FilePlan
-from pipeline.failures import Failure, Reason
-from pipeline.stages import read, understand
+from folioscope.model.fake import FakeReplica
+from folioscope.model.protocol import Answer, DocumentText, PageInput, Question, Reading, Summary
+from folioscope.pipeline.config import parse_config
+from folioscope.pipeline.errors import ConfigError
+from folioscope.pipeline.failures import Failure, Reason
+from folioscope.pipeline.planning.estimate import FilePlan
+from folioscope.pipeline.questions import QuestionSpec
+from folioscope.pipeline.stages import replica as stage
+from folioscope.pipeline.tables.accounting import Counts
 
 pytestmark = pytest.mark.usefixtures("inline_actors")
 
@@ -46,8 +48,7 @@ class Sick(FakeReplica):
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch) -> Sick:
     sick = Sick()
-    for stage in (read, understand):
-        monkeypatch.setattr(stage, "load_replica", lambda choice: sick)
+    monkeypatch.setattr(stage, "load_replica", lambda choice: sick)
     return sick
 
 
@@ -60,17 +61,17 @@ def archive(tmp_path: Path, make_pdf: Any) -> Path:
 def test_failures_stay_until_asked_for_and_go_when_done(archive: Path, tmp_path: Path, replica: Sick) -> None:
     output = tmp_path / "out"
     first = run(archive, output, questions=QUESTIONS)
-    assert first.books.balanced
+    assert first.accounting.balanced
     assert ask(output, FAILURES) == [
         ("answer", None, "who", 1),
         ("read", 2, None, 1),
         ("summarize", None, None, 1),
     ]
-    assert run(archive, output, questions=QUESTIONS).books.segments == Counts(3, 0, 2, 1, 0)
+    assert run(archive, output, questions=QUESTIONS).accounting.segments == Counts(3, 0, 2, 1, 0)
 
     again = run(archive, output, questions=QUESTIONS, retry_failed=("all",))
-    assert again.books.balanced
-    assert again.books.segments == Counts(3, 0, 2, 1, 0)
+    assert again.accounting.balanced
+    assert again.accounting.segments == Counts(3, 0, 2, 1, 0)
     assert [row[3] for row in ask(output, FAILURES)] == [2, 2, 2]
 
     replica.sick = False
@@ -78,10 +79,10 @@ def test_failures_stay_until_asked_for_and_go_when_done(archive: Path, tmp_path:
     assert planned.files == FilePlan(unfinished=1)
     assert (planned.known_pages, planned.summaries, planned.answers) == (1, 1, 1)
     mended = run(archive, output, questions=QUESTIONS, retry_failed=("model_error",))
-    assert mended.books.balanced
-    assert mended.books.segments == Counts(3, 1, 2, 0, 0)
-    assert mended.books.summaries == Counts(1, 1, 0, 0, 0)
-    assert mended.books.answers == Counts(2, 1, 1, 0, 0)
+    assert mended.accounting.balanced
+    assert mended.accounting.segments == Counts(3, 1, 2, 0, 0)
+    assert mended.accounting.summaries == Counts(1, 1, 0, 0, 0)
+    assert mended.accounting.answers == Counts(2, 1, 1, 0, 0)
     assert ask(output, "SELECT * FROM all_failures") == []
     assert ask(output, "SELECT status, reason FROM assets") == [("done", None)]
     assert ask(output, "SELECT page_number FROM pages ORDER BY 1") == [(1,), (2,), (3,)]
@@ -94,11 +95,11 @@ def test_what_a_store_did_not_give_is_tried_again_unasked(
         raise Failure(Reason.STORAGE_ERROR, "the store does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.stages.prepare.open_asset", gone)
-        assert run(archive, tmp_path / "out", tasks=("read",)).books.segments == Counts(3, 0, 0, 3, 0)
+        patch.setattr("folioscope.pipeline.stages.file_access.DownloadCache.open", gone)
+        assert run(archive, tmp_path / "out", tasks=("read",)).accounting.segments == Counts(3, 0, 0, 3, 0)
     mended = run(archive, tmp_path / "out", tasks=("read",))
-    assert mended.books.balanced
-    assert mended.books.segments == Counts(3, 3, 0, 0, 0)
+    assert mended.accounting.balanced
+    assert mended.accounting.segments == Counts(3, 3, 0, 0, 0)
 
 
 def test_other_reasons_are_left_alone(archive: Path, tmp_path: Path, replica: Sick) -> None:
@@ -106,7 +107,7 @@ def test_other_reasons_are_left_alone(archive: Path, tmp_path: Path, replica: Si
     run(archive, output)
     replica.sick = False
     outcome = run(archive, output, retry_failed=("decode_timeout", "worker_died"))
-    assert outcome.books.segments == Counts(3, 0, 2, 1, 0)
+    assert outcome.accounting.segments == Counts(3, 0, 2, 1, 0)
     assert len(ask(output, FAILURES)) == 2
 
 
@@ -115,13 +116,13 @@ def test_what_a_budget_does_not_reach_keeps_its_failure(archive: Path, tmp_path:
     run(archive, output, questions=QUESTIONS)
     replica.sick = False
     stopped = run(archive, output, questions=QUESTIONS, retry_failed=("all",), max_replica_hours=1e-9)
-    assert stopped.bill.stopped
-    assert stopped.books.balanced, stopped.books
+    assert stopped.usage.stopped
+    assert stopped.accounting.balanced, stopped.accounting
     left = ask(output, FAILURES)
     assert left
     assert all(row[3] == 1 for row in left)
     done = run(archive, output, questions=QUESTIONS, retry_failed=("all",))
-    assert done.books.balanced
+    assert done.accounting.balanced
     assert ask(output, FAILURES) == []
 
 
@@ -133,10 +134,10 @@ def test_files_are_looked_into_again(tmp_path: Path, make_pdf: Any) -> None:
     run(folder, output)
     assert ask(output, "SELECT reason, attempts FROM failures") == [("empty_file", 1)]
     assert prepare(folder, output, retry_failed=("empty_file",)).preview().files == FilePlan(retried=1, reused=1)
-    assert run(folder, output, retry_failed=("empty_file",)).books.balanced
+    assert run(folder, output, retry_failed=("empty_file",)).accounting.balanced
     assert ask(output, "SELECT reason, attempts FROM failures") == [("empty_file", 2)]
     make_pdf(folder / "empty.pdf", ["no longer empty"])
-    assert run(folder, output).books.segments == Counts(2, 1, 1, 0, 0)
+    assert run(folder, output).accounting.segments == Counts(2, 1, 1, 0, 0)
     assert ask(output, "SELECT * FROM all_failures") == []
 
 

@@ -7,33 +7,33 @@ from typing import Any
 import pytest
 import ray
 
-from pipeline.session import LOCAL_STARTS, Need, SessionError, _check_room, ray_session
+from folioscope.pipeline.ray_session import LOCAL_STARTS, ResourceRequest, SessionError, _check_room, ray_session
 
 SMALL = {"CPU": 4.0, "memory": 1.0}
 WITH_GPU = {"CPU": 8.0, "GPU": 2.0}
 
 
-def told(need: Need, *nodes: dict[str, float]) -> list[str]:
+def told(need: ResourceRequest, *nodes: dict[str, float]) -> list[str]:
     said: list[str] = []
     _check_room(need, nodes, said.append)
     return said
 
 
 def test_replicas_are_fitted_into_nodes_not_into_their_sum() -> None:
-    assert told(Need(4, 2.0, 0.0), SMALL, SMALL) == []
-    [words] = told(Need(4, 3.0, 0.0), SMALL, SMALL)
+    assert told(ResourceRequest(4, 2.0, 0.0), SMALL, SMALL) == []
+    [words] = told(ResourceRequest(4, 3.0, 0.0), SMALL, SMALL)
     assert words.startswith("2 of 4 replicas fit")
     with pytest.raises(SessionError, match="one needs 6 CPUs and 0 GPUs, and the largest node has 4 and 0"):
-        told(Need(1, 6.0, 0.0), SMALL, SMALL)
+        told(ResourceRequest(1, 6.0, 0.0), SMALL, SMALL)
 
 
 def test_gpus_count_too() -> None:
-    assert told(Need(2, 1.0, 1.0), SMALL, WITH_GPU) == []
-    assert told(Need(4, 1.0, 0.5), WITH_GPU) == []
+    assert told(ResourceRequest(2, 1.0, 1.0), SMALL, WITH_GPU) == []
+    assert told(ResourceRequest(4, 1.0, 0.5), WITH_GPU) == []
     with pytest.raises(SessionError, match="needs 1 CPUs and 4 GPUs, and the largest node has 8 and 2"):
-        told(Need(1, 1.0, 4.0), SMALL, WITH_GPU)
+        told(ResourceRequest(1, 1.0, 4.0), SMALL, WITH_GPU)
     with pytest.raises(SessionError, match="the largest node has 0 and 0"):
-        told(Need(1, 1.0, 0.0))
+        told(ResourceRequest(1, 1.0, 0.0))
 
 
 def test_a_local_ray_that_does_not_come_up_is_tried_again_and_then_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +47,15 @@ def test_a_local_ray_that_does_not_come_up_is_tried_again_and_then_told(monkeypa
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", slow)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with pytest.raises(SessionError, match=r"this machine.*timed out"), ray_session(None, Need(1, 1.0, 0.0), print):
+    with (
+        pytest.raises(SessionError, match=r"this machine.*timed out"),
+        ray_session(None, ResourceRequest(1, 1.0, 0.0), print),
+    ):
         pass
     assert len(tries) == LOCAL_STARTS
-    with pytest.raises(SessionError, match=r"ray://nowhere"), ray_session("ray://nowhere", Need(1, 1.0, 0.0), print):
+    with (
+        pytest.raises(SessionError, match=r"ray://nowhere"),
+        ray_session("ray://nowhere", ResourceRequest(1, 1.0, 0.0), print),
+    ):
         pass
     assert len(tries) == LOCAL_STARTS + 1

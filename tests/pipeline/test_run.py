@@ -1,4 +1,4 @@
-"""Whole runs with the fake replica: what is computed, what is reused, what fails, and that the books balance."""
+"""Whole runs with the fake replica: what is computed, what is reused, what fails, and that the accounting balances."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from model.load import describe_replica
-from pipeline.books import Counts
-from pipeline.config import QuestionSpec, RunConfig
-from pipeline.run import Outcome, Run
+from folioscope.model.load import describe_replica
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.questions import QuestionSpec
+from folioscope.pipeline.run import Outcome, Run
+from folioscope.pipeline.tables.accounting import Counts
 
-pytestmark = pytest.mark.timeout(300)
 ON_RAY = pytest.mark.usefixtures("local_ray")
 INLINE = pytest.mark.usefixtures("inline_actors")  # what the driver decides does not depend on who works
 
@@ -50,11 +50,11 @@ def archive(tmp_path: Path, make_pdf: Any) -> Path:
 @ON_RAY
 def test_a_first_run_reads_everything_and_balances(archive: Path, tmp_path: Path) -> None:
     outcome = run(archive, tmp_path / "out", questions=(WHO,))
-    assert outcome.books.balanced
-    assert outcome.books.assets == Counts(2, 2, 0, 0, 0)
-    assert outcome.books.segments == Counts(7, 7, 0, 0, 0)
-    assert outcome.books.summaries == Counts(2, 2, 0, 0, 0)
-    assert outcome.books.answers == Counts(2, 2, 0, 0, 0)
+    assert outcome.accounting.balanced
+    assert outcome.accounting.assets == Counts(2, 2, 0, 0, 0)
+    assert outcome.accounting.segments == Counts(7, 7, 0, 0, 0)
+    assert outcome.accounting.summaries == Counts(2, 2, 0, 0, 0)
+    assert outcome.accounting.answers == Counts(2, 2, 0, 0, 0)
     pages = query(
         tmp_path / "out", "SELECT page_number, text, text_source FROM pages WHERE uri LIKE '%a.pdf' ORDER BY 1"
     )
@@ -68,9 +68,9 @@ def test_a_first_run_reads_everything_and_balances(archive: Path, tmp_path: Path
 def test_the_same_command_again_computes_nothing_and_adds_no_row(archive: Path, tmp_path: Path) -> None:
     first = run(archive, tmp_path / "out", questions=(WHO,))
     again = run(archive, tmp_path / "out", questions=(WHO,))
-    assert again.books.balanced
-    assert again.books.segments == Counts(7, 0, 7, 0, 0)
-    assert again.books.answers == Counts(2, 0, 2, 0, 0)
+    assert again.accounting.balanced
+    assert again.accounting.segments == Counts(7, 0, 7, 0, 0)
+    assert again.accounting.answers == Counts(2, 0, 2, 0, 0)
     for table in ("assets", "segments", "summaries", "answers", "failures"):
         assert again.manifest.tables[table] == first.manifest.tables[table]
 
@@ -81,17 +81,17 @@ def test_changed_renamed_and_deleted_files(archive: Path, tmp_path: Path, make_p
     run(archive, output)
     (archive / "sub" / "b.pdf").rename(archive / "renamed.pdf")
     renamed = run(archive, output)
-    assert renamed.books.segments == Counts(7, 0, 7, 0, 0)
+    assert renamed.accounting.segments == Counts(7, 0, 7, 0, 0)
     assert query(output, "SELECT status FROM assets WHERE uri LIKE '%/sub/b.pdf'") == [("deleted",)]
 
     make_pdf(archive / "a.pdf", ["The lighthouse is gone."])
     changed = run(archive, output)
-    assert changed.books.segments == Counts(3, 1, 2, 0, 0)
+    assert changed.accounting.segments == Counts(3, 1, 2, 0, 0)
     assert query(output, "SELECT text FROM pages WHERE uri LIKE '%/a.pdf'") == [("The lighthouse is gone.",)]
 
     (archive / "a.pdf").unlink()
     deleted = run(archive, output)
-    assert deleted.books.segments == Counts(2, 0, 2, 0, 0)
+    assert deleted.accounting.segments == Counts(2, 0, 2, 0, 0)
     assert query(output, "SELECT count(*) FROM pages WHERE uri LIKE '%/a.pdf'") == [(0,)]
 
 
@@ -99,17 +99,17 @@ def test_changed_renamed_and_deleted_files(archive: Path, tmp_path: Path, make_p
 def test_a_run_that_died_over_more_inputs_leaves_no_failures_of_theirs(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, output = tmp_path / "other" / "torn.pdf", tmp_path / "out"
+    other, output = tmp_path / "other" / "truncated.pdf", tmp_path / "out"
     other.parent.mkdir()
     other.write_bytes(b"%PDF-1.4 and no more")
     both = (str(archive), str(other.parent))
     with monkeypatch.context() as dying:
-        dying.setattr("pipeline.compute.Computation._read", lambda _: sys.exit("killed"))
+        dying.setattr("folioscope.pipeline.increments.Increment.units_to_read", lambda _: sys.exit("killed"))
         with pytest.raises(SystemExit):
             run(both, output)
-    assert run(archive, output).books.assets == Counts(2, 2, 0, 0, 0)
+    assert run(archive, output).accounting.assets == Counts(2, 2, 0, 0, 0)
     assert query(output, "SELECT count(*) FROM all_failures") == [(0,)]
-    assert run(both, output).books.assets == Counts(3, 0, 2, 1, 0)
+    assert run(both, output).accounting.assets == Counts(3, 0, 2, 1, 0)
     assert query(output, "SELECT uri FROM failures") == [(str(other),)]
 
 
@@ -118,12 +118,12 @@ def test_a_changed_question_recomputes_answers_alone(archive: Path, tmp_path: Pa
     run(archive, tmp_path / "out", questions=(WHO,))
     other = QuestionSpec(id="who", question="Who paints the lighthouse?")
     changed = run(archive, tmp_path / "out", questions=(other,))
-    assert changed.books.segments == Counts(7, 0, 7, 0, 0)
-    assert changed.books.summaries == Counts(2, 0, 2, 0, 0)
-    assert changed.books.answers == Counts(2, 2, 0, 0, 0)
+    assert changed.accounting.segments == Counts(7, 0, 7, 0, 0)
+    assert changed.accounting.summaries == Counts(2, 0, 2, 0, 0)
+    assert changed.accounting.answers == Counts(2, 2, 0, 0, 0)
     assert query(tmp_path / "out", "SELECT DISTINCT question FROM current_answers") == [(other.question,)]
     back = run(archive, tmp_path / "out", questions=(WHO,))
-    assert back.books.answers == Counts(2, 0, 2, 0, 0)
+    assert back.accounting.answers == Counts(2, 0, 2, 0, 0)
     assert query(tmp_path / "out", "SELECT DISTINCT question FROM current_answers") == [(WHO.question,)]
 
 
@@ -131,7 +131,7 @@ def test_a_changed_question_recomputes_answers_alone(archive: Path, tmp_path: Pa
 def test_another_resolution_is_another_recipe(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out")
     finer = run(archive, tmp_path / "out", dpi=200)
-    assert finer.books.segments == Counts(7, 7, 0, 0, 0)
+    assert finer.accounting.segments == Counts(7, 7, 0, 0, 0)
     assert query(tmp_path / "out", "SELECT count(*), count(DISTINCT asset_id || segment) FROM pages") == [(7, 7)]
     assert query(tmp_path / "out", "SELECT count(*) FROM all_segments") == [(14,)]
 
@@ -139,25 +139,25 @@ def test_another_resolution_is_another_recipe(archive: Path, tmp_path: Path) -> 
 @INLINE
 def test_other_units_do_not_read_again(archive: Path, tmp_path: Path) -> None:
     run(archive, tmp_path / "out")
-    assert run(archive, tmp_path / "out", pages_per_unit=3).books.segments == Counts(7, 0, 7, 0, 0)
+    assert run(archive, tmp_path / "out", pages_per_unit=3).accounting.segments == Counts(7, 0, 7, 0, 0)
 
 
 @ON_RAY
 def test_bad_files_lose_nothing_else(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     (archive / "empty.pdf").write_bytes(b"")
     (archive / "note.pdf").write_text("only a note")
-    (archive / "film.mp4").write_bytes(b"\0" * 64)
+    (archive / "notes.txt").write_text("of no kind that is read")
     make_pdf(archive / "locked.pdf", ["secret lighthouse"], encryption=5, user_pw="open", owner_pw="open")
     output = tmp_path / "out"
     outcome = run(archive, output)
-    assert outcome.books.balanced
-    assert outcome.books.assets == Counts(6, 2, 0, 3, 1)
-    assert outcome.books.segments == Counts(7, 7, 0, 0, 0)
+    assert outcome.accounting.balanced
+    assert outcome.accounting.assets == Counts(6, 2, 0, 3, 1)
+    assert outcome.accounting.segments == Counts(7, 7, 0, 0, 0)
     reasons = query(output, "SELECT parse_filename(uri), reason FROM failures ORDER BY 1")
     assert reasons == [("empty.pdf", "empty_file"), ("locked.pdf", "password_required"), ("note.pdf", "type_mismatch")]
 
     opened = run(archive, output, passwords=("wrong", "open"))
-    assert opened.books.segments == Counts(8, 1, 7, 0, 0)
+    assert opened.accounting.segments == Counts(8, 1, 7, 0, 0)
     assert query(output, "SELECT text FROM pages WHERE uri LIKE '%locked.pdf'") == [("secret lighthouse",)]
     assert len(query(output, "SELECT 1 FROM failures")) == 2
 
@@ -166,19 +166,19 @@ def test_bad_files_lose_nothing_else(archive: Path, tmp_path: Path, make_pdf: An
 def test_the_same_bytes_twice_are_read_once(archive: Path, tmp_path: Path) -> None:
     (archive / "copy.pdf").write_bytes((archive / "a.pdf").read_bytes())
     outcome = run(archive, tmp_path / "out")
-    assert outcome.books.assets.seen == 3
-    assert outcome.books.segments == Counts(7, 7, 0, 0, 0)
+    assert outcome.accounting.assets.seen == 3
+    assert outcome.accounting.segments == Counts(7, 7, 0, 0, 0)
     assert query(tmp_path / "out", "SELECT len(uris) FROM pages WHERE page_number = 5") == [(2,)]
 
 
 @INLINE
 def test_beyond_the_limit_is_skipped_and_later_taken_up(archive: Path, tmp_path: Path) -> None:
     limited = run(archive, tmp_path / "out", limit=1)
-    assert limited.books.assets == Counts(2, 1, 0, 0, 1)
+    assert limited.accounting.assets == Counts(2, 1, 0, 0, 1)
     rest = run(archive, tmp_path / "out")
-    assert rest.books.assets == Counts(2, 1, 1, 0, 0)
+    assert rest.accounting.assets == Counts(2, 1, 1, 0, 0)
     kept = run(archive, tmp_path / "out", limit=1)
-    assert kept.books.balanced
+    assert kept.accounting.balanced
     assert query(tmp_path / "out", "SELECT count(*) FROM documents WHERE status = 'done'") == [(2,)]
 
 
@@ -187,8 +187,8 @@ def test_an_input_that_is_not_there_is_a_failure_and_deletes_nothing(archive: Pa
     run(archive, tmp_path / "out")
     archive.rename(tmp_path / "moved")
     outcome = run(archive, tmp_path / "out")
-    assert outcome.books.balanced
-    assert outcome.books.assets.failed == 1
+    assert outcome.accounting.balanced
+    assert outcome.accounting.assets.failed == 1
     assert query(tmp_path / "out", "SELECT reason FROM failures") == [("not_found",)]
     assert query(tmp_path / "out", "SELECT count(*) FROM pages") == [(7,)]
 
@@ -199,7 +199,7 @@ def test_many_runs_are_merged_into_few_sorted_files(tmp_path: Path, make_pdf: An
     for night in range(10):
         make_pdf(folder / f"{night}.pdf", [f"night {night}", "second page"])
         outcome = run(folder, output, tasks=("read",))
-    assert outcome.books.segments == Counts(20, 2, 18, 0, 0)
+    assert outcome.accounting.segments == Counts(20, 2, 18, 0, 0)
     assert len(outcome.manifest.tables["segments"]) < 9
     keys = [row[:2] for row in page_keys(output)]
     assert len(keys) == len(set(keys)) == 20
@@ -213,11 +213,11 @@ def test_many_runs_are_merged_into_few_sorted_files(tmp_path: Path, make_pdf: An
 def test_what_a_crashed_publish_left_is_neither_read_nor_kept(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     run(archive, output)
-    (output / "segments" / "half-written.parquet").write_bytes(b"PAR1 torn")
+    (output / "segments" / "half-written.parquet").write_bytes(b"PAR1 truncated")
     stale = output / "_work" / "000001" / "segments" / "stale.parquet"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"published already")
     make_pdf(archive / "c.pdf", ["new"])
-    assert run(archive, output).books.segments == Counts(8, 1, 7, 0, 0)
+    assert run(archive, output).accounting.segments == Counts(8, 1, 7, 0, 0)
     assert not stale.exists()
     assert not (output / "segments" / "half-written.parquet").exists()

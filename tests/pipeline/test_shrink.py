@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.decode.shrink import LEAST_LONGEST, Shrink, small_size
+from folioscope.pipeline.decode.shrink import LEAST_LONGEST, Shrink, small_size
 
 
 def scene(width: int, height: int) -> NDArray[np.uint8]:
@@ -53,7 +53,7 @@ def test_a_frame_of_full_range_is_as_light_as_one_of_limited_range() -> None:
     assert np.abs(Shrink(640, 360)(full).astype(int) - limited).mean() < 4
 
 
-def test_a_frame_of_another_size_comes_out_in_the_films() -> None:
+def test_a_frame_of_another_size_comes_out_in_the_videos() -> None:
     shrink = Shrink(1280, 720)
     own = shrink(frame_of(scene(1280, 720), "yuv420p")).copy()
     other = shrink(frame_of(scene(640, 360), "yuv420p"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.failures import MEANING, Reason, render, storage_failure
-from pipeline.sources import SourceFile, UnlistedInput, covered_by, kind_of_name, list_sources, redact
+from folioscope.pipeline.failures import MEANING, Reason, render, storage_failure
+from folioscope.pipeline.storage.sources import FailedInput, SourceFile, coverage, kind_of_name, list_sources, redact
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -60,7 +60,7 @@ def test_etags_change_with_the_file(tmp_path: Path) -> None:
 def test_what_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     path = write(tmp_path / "a.pdf")
     found = list(list_sources([str(tmp_path / "none"), str(path), "s3://user:secret@bucket/x", "nosuch://x/y"]))
-    told = [item for item in found if isinstance(item, UnlistedInput)]
+    told = [item for item in found if isinstance(item, FailedInput)]
     assert names(str(path)) == [str(path)]
     assert told[0].failure.reason is Reason.NOT_FOUND
     assert len(told) == 3
@@ -70,7 +70,7 @@ def test_what_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> N
 @pytest.mark.parametrize("pattern", ["a**b", "*\0*", "[", "no*thing"])
 def test_a_pattern_that_is_none_or_matches_nothing_is_told(tmp_path: Path, pattern: str) -> None:
     [told] = list_sources([f"{tmp_path}/{pattern}"])
-    assert isinstance(told, UnlistedInput)
+    assert isinstance(told, FailedInput)
     assert told.failure.reason is Reason.NOT_FOUND
 
 
@@ -87,11 +87,15 @@ def test_object_stores_list_alike() -> None:
 
 
 def test_a_missing_file_counts_as_deleted_only_under_a_listed_input() -> None:
-    assert covered_by("/in/a.pdf", ["/in"])
-    assert covered_by("/in/a.pdf", ["/in/*.pdf"])
-    assert covered_by("s3://b/in/a.pdf", ["s3://b/in/"])
-    assert not covered_by("/inner/a.pdf", ["/in"])
-    assert not covered_by("/in/a.pdf", ["/in/list.txt"])
+    assert coverage(["/in"]).covers("/in/a.pdf")
+    assert coverage(["/in/*.pdf"]).covers("/in/a.pdf")
+    assert not coverage(["/in/*.pdf"]).covers("/in/sub/a.pdf")
+    assert coverage(["s3://b/in/"]).covers("s3://b/in/a.pdf")
+    assert coverage(["s3a://b/in/"]).covers("s3://b/in/a.pdf")
+    assert not coverage(["s3://b/in/*"]).covers("s3://b/a.pdf")
+    assert not coverage(["/in"]).covers("/inner/a.pdf")
+    assert not coverage(["/in/list.txt"]).covers("/in/a.pdf")
+    assert not coverage(["inventory:s3://b/inventory"]).covers("s3://b/inventory/a.pdf")
 
 
 @given(st.text(st.characters(exclude_characters="/@?\n", exclude_categories=["Cs"]), min_size=3, max_size=12))
@@ -110,7 +114,9 @@ def test_kinds_go_by_the_ending() -> None:
 
 def test_every_reason_is_explained() -> None:
     assert set(MEANING) == set(Reason)
-    assert (DOCS / "failures.md").read_text() == render(), "run: python -m pipeline.failures > docs/failures.md"
+    assert (DOCS / "failures.md").read_text() == render(), (
+        "run: python -m folioscope.pipeline.failures > docs/failures.md"
+    )
 
 
 def test_messages_of_stores_lose_their_secrets() -> None:

@@ -12,13 +12,15 @@ import pymupdf
 import pytest
 from PIL import Image
 
-from model.protocol import Reading
-from pipeline.decode.children import ChildLimits, DecodeChildren
-from pipeline.decode.image import decode_image_page
-from pipeline.decode.pages import DecodedPage, DecodeSettings
-from pipeline.decode.pdf import decode_pdf_page
-from pipeline.decode.thumbnail import make_thumbnail, turn_thumbnail
-from pipeline.rows import Provenance, page_row
+from folioscope.model.protocol import Reading
+from folioscope.pipeline.decode.children import ChildLimits, DecodeChildren
+from folioscope.pipeline.decode.image import decode_image_page
+from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings
+from folioscope.pipeline.decode.pdf import decode_pdf_page
+from folioscope.pipeline.decode.thumbnail import make_thumbnail, turn_thumbnail
+from folioscope.pipeline.stages.unit_rows import thumbnail_row
+from folioscope.pipeline.tables.rows import Provenance, page_row
+from folioscope.schemas.migrations import to_table
 
 SETTINGS = DecodeSettings(layout="fast", thumbnail_px=200)
 
@@ -62,9 +64,15 @@ def test_a_page_has_one_whether_or_not_its_reader_needs_a_picture(tmp_path: Path
 def test_a_row_holds_it_upright_as_the_replica_found_the_page(tmp_path: Path) -> None:
     Image.fromarray(dark_corner()).save(tmp_path / "a.png")
     page = decode_image_page(tmp_path / "a.png", 1, SETTINGS)
-    row = page_row("a" * 64, page, Reading("", "none", turned=90), Provenance("r", "run", "fake@1"))
-    assert opened(row["thumbnail"]).size == (120, 200)
+    reading = Reading("", "none", turned=90)
+    row = page_row("a.pdf", "a" * 64, page, reading, Provenance("r", "run", "fake@1"))
     assert (row["width_px"], row["height_px"]) == (600, 1000)
+    thumbnail = thumbnail_row(row, page, reading)
+    assert thumbnail is not None
+    assert opened(thumbnail["image"]).size == (120, 200)
+    assert thumbnail.items() - {("image", thumbnail["image"])} <= row.items(), "the same key, run and moment"
+    to_table("thumbnails", [thumbnail])
+    assert thumbnail_row(row, replace(page, thumbnail=None), reading) is None
 
 
 def test_a_page_that_cannot_be_drawn_keeps_its_text(
@@ -73,7 +81,7 @@ def test_a_page_that_cannot_be_drawn_keeps_its_text(
     def refuse(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("pipeline.decode.pdf.render", refuse)
+    monkeypatch.setattr("folioscope.pipeline.decode.pdf.render", refuse)
     with pymupdf.open(make_pdf(tmp_path / "a.pdf", ["The weir was rebuilt in 1987."])) as document:
         page = decode_pdf_page(document, 1, SETTINGS)
     assert page.thumbnail is None
@@ -87,7 +95,7 @@ def test_a_page_whose_picture_takes_the_child_down_keeps_its_text(
     # The child imports a stand-in for the renderer that dies, through its PYTHONPATH.
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
-        "import os, sys\nimport pipeline.decode.pdf as pdf\npdf.render = lambda *_: os.abort()\n"
+        "import os, sys\nimport folioscope.pipeline.decode.pdf as pdf\npdf.render = lambda *_: os.abort()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     children = DecodeChildren(1, ChildLimits())

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from model.load import describe_replica
-from pipeline import run as running
-from pipeline.config import RunConfig
-from pipeline.lease import Holder, Lease, LeaseLostError, OutputBusyError
-from pipeline.manifest import load_manifest
-from pipeline.run import Run
-from pipeline.store import OutputStore
+from folioscope.model.load import describe_replica
+from folioscope.pipeline import increments
+from folioscope.pipeline.config import RunConfig
+from folioscope.pipeline.run import Run
+from folioscope.pipeline.storage.lease import Holder, Lease, LeaseLostError, OutputBusyError
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import load_manifest
 
-pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.usefixtures("local_ray")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def running_since_boot() -> str:
 )
 def test_a_run_that_lost_its_lease_publishes_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = OutputStore(str(tmp_path / "out"))
-    real = running.balance
+    real = increments.reconcile
 
     def asleep(*arguments: Any) -> Any:
         """A minute passes just before the manifest is written: another run takes over, and ends."""
@@ -61,13 +61,13 @@ def test_a_run_that_lost_its_lease_publishes_nothing(run: Run, tmp_path: Path, m
         store.write("_lease/000002.json", other.to_json())
         return real(*arguments)
 
-    monkeypatch.setattr(running, "balance", asleep)
+    monkeypatch.setattr(increments, "reconcile", asleep)
     with pytest.raises(LeaseLostError, match="theirs"):
         run.execute()
     assert load_manifest(store).generation == 0
     monkeypatch.undo()
     again = Run(run.config, run.replica).execute()
-    assert again.books.balanced
-    assert again.books.segments.done + again.books.segments.reused == 2
+    assert again.accounting.balanced
+    assert again.accounting.segments.done + again.accounting.segments.reused == 2
     with Lease(store, "after", lambda words: None) as lease:
         lease.check(thoroughly=True)

@@ -1,4 +1,4 @@
-"""Time lines as WebVTT: what another parser reads back is what was in the tables, and only changed films are written."""
+"""Time lines as WebVTT: what another parser reads back is what was in the tables, and only changed videos are written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_rows import Row, asset, block, page, publish, summary
 
-from pipeline.store import OutputStore
-from pipeline.webvtt import Cue, export_timelines, file_stem, joined, lines_of, render, timestamp
+from folioscope.pipeline.readers.timelines import export_timelines, file_stem
+from folioscope.pipeline.readers.webvtt import Cue, joined, lines_of, render, timestamp
+from folioscope.pipeline.storage.store import OutputStore
 
 TABLE = "<table><tr><td>Gauge</td><td>Highest</td></tr><tr><td>Hythe &amp; Sallow</td><td>&lt; 3 m</td></tr></table>"
-URI = "s3://films/The river --> 2024.mp4"
+URI = "s3://videos/The river --> 2024.mp4"
 
 
 def shot(number: int, start_s: float, *blocks: Row, **changes: Any) -> Row:
@@ -55,15 +56,15 @@ def test_a_player_reads_what_the_tables_hold(output: Path) -> None:
     index = {row["uri"]: row for row in pq.read_table(output / "timelines" / "index.parquet").to_pylist()}
     assert index.keys() == {URI, "still.mp4"}
     assert (index["still.mp4"]["text"], index["still.mp4"]["chapters"]) == (None, None)
-    film = index[URI]
-    assert film["text"].startswith("timelines/The-river-2024-")
-    assert read_back(output / film["text"]) == [
+    video = index[URI]
+    assert video["text"].startswith("timelines/The-river-2024-")
+    assert read_back(output / video["text"]) == [
         ("00:00:00.500", "00:00:02.500", "The river year"),
         ("00:00:00.500", "00:00:04.000", "A &"),
         ("00:00:04.500", "00:00:05.500", "Gauge | Highest\nHythe & Sallow | < 3 m"),
     ]
-    assert read_back(output / film["captions"]) == [("00:00:04.000", "00:00:08.000", "A heron --> in water.")]
-    assert read_back(output / film["chapters"]) == [
+    assert read_back(output / video["captions"]) == [("00:00:04.000", "00:00:08.000", "A heron --> in water.")]
+    assert read_back(output / video["chapters"]) == [
         ("00:00:00.000", "00:00:04.000", "Opening\n& more"),
         ("00:00:04.000", "00:00:08.000", "Gauges"),
     ]
@@ -85,14 +86,14 @@ def test_only_what_changed_is_written_and_what_left_goes(output: Path) -> None:
     assert [path.name for path in (output / "timelines").iterdir()] == ["index.parquet"]
 
 
-def test_copies_of_a_film_share_their_files(output: Path) -> None:
+def test_copies_of_a_video_share_their_files(output: Path) -> None:
     publish(output, {**ROWS, "assets": [*ROWS["assets"], asset("z.mp4", "F", kind="video")]})
     assert export_timelines(OutputStore(str(output))) == 2
     rows = {row["uri"]: row for row in pq.read_table(output / "timelines" / "index.parquet").to_pylist()}
     assert rows[URI]["text"] == rows["z.mp4"]["text"]
 
 
-def test_an_archive_without_films_gets_no_folder(tmp_path: Path) -> None:
+def test_an_archive_without_videos_gets_no_folder(tmp_path: Path) -> None:
     publish(tmp_path, {"assets": [asset("a.pdf", "A")], "segments": [page("A", 1)]})
     assert export_timelines(OutputStore(str(tmp_path))) == 0
     assert not (tmp_path / "timelines").exists()
@@ -122,8 +123,8 @@ def test_names_and_times() -> None:
     assert [timestamp(s) for s in (0.0, 59.9996, 3661.5, 360_000)] == [
         "00:00:00.000", "00:01:00.000", "01:01:01.500", "100:00:00.000"
     ]  # fmt: skip
-    assert file_stem("a/film.mp4") != file_stem("b/film.mp4")
-    assert file_stem("a/film.mp4").startswith("film-")
+    assert file_stem("a/video.mp4") != file_stem("b/video.mp4")
+    assert file_stem("a/video.mp4").startswith("video-")
     assert "/" not in file_stem("s3://bucket/päth/../Ünï çode?.mp4")
     assert lines_of("# Title\n\nBody") == "Title\nBody"
     assert json.dumps(lines_of(TABLE)) == json.dumps("Gauge | Highest\nHythe & Sallow | < 3 m")

@@ -1,4 +1,4 @@
-"""A small archive for the report's tests: a drawn document, a film, a hostile file, failures and runs."""
+"""A small archive for the report's tests: a drawn document, a video, a hostile file, failures and runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pymupdf
 from PIL import Image
-from sample_rows import MOMENT, Row, answer, asset, block, evidence, failure, page, publish, run, summary
+from sample_rows import MOMENT, Row, answer, asset, block, evidence, failure, page, publish, run, summary, thumbnail
 
-PAPER, FILM, HOSTILE, TORN = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+PAPER, VIDEO, HOSTILE, TRUNCATED = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 LINES = {
     "The lantern keeper counts the ships at dusk.": (72, 110),
     "Every seventh ship carries amber.": (200, 400),
@@ -65,7 +65,7 @@ def shot(number: int, **changes: object) -> Row:
     words = f"Title card {number}"
     card = block(words, start_s=10.0 * number - 9, end_s=10.0 * number - 3)
     return page(
-        FILM,
+        VIDEO,
         number,
         **{
             "kind": "shot",
@@ -78,7 +78,6 @@ def shot(number: int, **changes: object) -> Row:
             "text_source": "model",
             "blocks": [card],
             "caption": f"A grey card with the number {number}.",
-            "thumbnail": frame(number),
             "frame_times": [10.0 * number - 9],
             **changes,
         },
@@ -94,10 +93,10 @@ def rows() -> dict[str, list[Row]]:
         "assets": [
             asset("in/lantern.pdf", PAPER, page_count=3, status="partial", size=2048, answer_recipe_ids=["ask-1"]),
             asset("in/copy of lantern.pdf", PAPER, page_count=3, status="partial", answer_recipe_ids=["ask-1"]),
-            asset("in/film.mp4", FILM, kind="video", page_count=None, duration_s=40.0, answer_recipe_ids=["ask-1"]),
+            asset("in/video.mp4", VIDEO, kind="video", page_count=None, duration_s=40.0, answer_recipe_ids=["ask-1"]),
             asset(EVIL_NAME, HOSTILE, page_count=1, title=EVIL, answer_recipe_ids=["ask-1"]),
             asset("in/locked.pdf", None, kind=None, page_count=None, status="failed", reason="password_required"),
-            asset("in/old.pdf", TORN, status="deleted"),
+            asset("in/old.pdf", TRUNCATED, status="deleted"),
         ],
         "segments": [
             page(PAPER, 1, text="An empty first page, nearly.", flags=["low_confidence"], layer_agreement=0.81),
@@ -108,7 +107,6 @@ def rows() -> dict[str, list[Row]]:
                 height_px=842,
                 blocks=drawn.blocks,
                 text="\n\n".join(LINES),
-                thumbnail=drawn.webp,
             ),
             page(PAPER, 1, "read-0", text="an older reading: obsolescence"),
             *(shot(number) for number in range(1, 5)),
@@ -119,12 +117,16 @@ def rows() -> dict[str, list[Row]]:
                 caption=EVIL,
                 blocks=[block(EVIL), block(EVIL_TABLE, kind="table"), block("[x](javascript:window.pwned=9)")],
             ),
-            page(TORN, 1, text="gone with the file: evanescence"),
+            page(TRUNCATED, 1, text="gone with the file: evanescence"),
+        ],
+        "thumbnails": [
+            thumbnail(PAPER, 2, drawn.webp),
+            *(thumbnail(VIDEO, number, frame(number)) for number in range(1, 5)),
         ],
         "summaries": [
             summary(PAPER, summary="Ships and lanterns.", key_points=[{"text": quote, "evidence": [amber]}]),
             summary(
-                FILM,
+                VIDEO,
                 summary="Four cards.",
                 key_points=[],
                 chapters=[
@@ -136,7 +138,7 @@ def rows() -> dict[str, list[Row]]:
         ],
         "answers": [
             answer(PAPER, "amber", "ask-1", question="Which ship carries amber?", answer=quote, evidence=[amber]),
-            answer(FILM, "amber", "ask-1", question="Which ship carries amber?", answer="Three", evidence=[at_card]),
+            answer(VIDEO, "amber", "ask-1", question="Which ship carries amber?", answer="Three", evidence=[at_card]),
             answer(
                 HOSTILE, "amber", "ask-1", question="Which ship carries amber?", answer=EVIL, evidence=[evidence(EVIL)]
             ),

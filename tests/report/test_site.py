@@ -9,17 +9,17 @@ from typing import Any
 
 import fsspec
 import pytest
-from archive_rows import EVIL, FILM, PAPER, published
+from archive_rows import EVIL, PAPER, VIDEO, published
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_rows import asset, page, publish
 
-from pipeline.manifest import DataFile
-from pipeline.report.archive import PublishedArchive, ReportError, chains
-from pipeline.report.pieces import script
-from pipeline.report.search_index import bucket, words
-from pipeline.report.site import Report, write_report
-from pipeline.store import OutputStore
+from folioscope.pipeline.report.archive import PublishedArchive, ReportError, chains
+from folioscope.pipeline.report.pieces import script
+from folioscope.pipeline.report.search_index import SearchIndex, bucket
+from folioscope.pipeline.report.site import Report, write_report
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import DataFile
 
 
 def write(output: Path, site: Path, limit: int = 100) -> Report:
@@ -52,7 +52,8 @@ def test_the_current_state_is_shown_and_nothing_else(site: Path) -> None:
     assert "in/old.pdf" not in paths
     assert paths == sorted(paths)
     everything = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.js"))
-    assert "obsolescence" not in everything
+    assert everything.count("obsolescence") == 1, "as the earlier reading of its page, and not in the index"
+    assert [row["text"] for row in piece(site, f"doc/aa/{PAPER}/older/0")] == ["an older reading: obsolescence"]
     assert "evanescence" not in everything
 
 
@@ -69,20 +70,32 @@ def test_a_document_brings_its_pages_failures_and_copies(site: Path) -> None:
     assert text == "An empty first page, nearly."
 
 
-def test_a_film_brings_its_shots_and_chapters(site: Path) -> None:
-    film = head(site, FILM)
-    assert [(shot["start"], shot["end"]) for shot in film["segments"]] == [(0, 10), (10, 20), (20, 30), (30, 40)]
-    assert [chapter["title"] for chapter in film["summary"]["chapters"]] == ["First half", "Second half"]
-    assert piece(site, f"doc/bb/{FILM}/part/0")[2]["blocks"][0]["start"] == 21.0
+def test_a_video_brings_its_shots_and_chapters(site: Path) -> None:
+    video = head(site, VIDEO)
+    assert [(shot["start"], shot["end"]) for shot in video["segments"]] == [(0, 10), (10, 20), (20, 30), (30, 40)]
+    assert [chapter["title"] for chapter in video["summary"]["chapters"]] == ["First half", "Second half"]
+    assert piece(site, f"doc/bb/{VIDEO}/part/0")[2]["blocks"][0]["start"] == 21.0
 
 
 def test_the_index_finds_every_word_of_every_page(site: Path) -> None:
-    contents = piece(site, "contents/0")
     assert bucket("amber") == "61-6d"
-    postings = piece(site, "search/61-6d")["amber"]
-    number = [row[0] for row in contents].index(PAPER)
-    assert postings == [number, 1, 2, 1]
-    assert set(piece(site, "site")["buckets"]) == {path.stem for path in site.glob("files-*/search/*.js")}
+    word, row, weight = piece(site, "search/61-6d")["amber"]
+    assert (word, weight > 0) == ("", True)
+    content, number, kind, *_ = piece(site, "searched")[row]
+    assert (piece(site, "contents/0")[content][0], number, kind) == (PAPER, 2, "page")
+    overview = piece(site, "site")["search"]
+    assert set(overview["buckets"]) == {path.stem for path in site.glob("files-*/search/*.js")}
+    assert overview["algorithms"] == {"en": "english"}
+    assert {path.name for path in site.glob("files-*/app/*-stemmer.js")} == {"base-stemmer.js", "english-stemmer.js"}
+
+
+def test_an_archive_too_large_to_search_says_so() -> None:
+    index = SearchIndex(most=2)
+    file = {"uri": "a.pdf", "uris": ["a.pdf"], "title": None, "language": "en"}
+    for number in range(3):
+        index.add(0, file, page("A", number))
+    assert index.overview([]) == {"segments": 3, "most": 2}
+    assert list(index.pieces()) == []
 
 
 def test_a_report_replaces_the_one_before_and_leaves_other_files(tmp_path: Path) -> None:
@@ -110,7 +123,7 @@ def test_an_archive_without_rows_has_a_report(tmp_path: Path) -> None:
 
 def test_what_cannot_be_shown_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(ReportError, match=r"extract_docs\.py first"):
+    with pytest.raises(ReportError, match=r"folioscope read first"):
         write(tmp_path / "none", tmp_path / "site")
     publish(tmp_path / "old", {}, version=1)
     with pytest.raises(ReportError, match="Run the same job again"):
@@ -143,17 +156,6 @@ def test_a_piece_is_json_that_no_text_can_leave(value: Any) -> None:
     assert not set(body) & set("<>&\u2028\u2029")
 
 
-@given(st.text())
-def test_words_are_free_of_case_accents_and_marks(text: str) -> None:
-    found = list(words(text))
-    assert all(word and not word.isspace() for word in found)
-    assert list(words(" ".join(found))) == [again for word in found for again in words(word)]
-
-
-def test_words_of_scripts_without_spaces_are_pairs() -> None:
-    assert list(words("Überfluß an 河流管理局 x2")) == ["uberfluß", "an", "河流", "流管", "管理", "理局", "x2"]
-
-
 def test_segments_come_in_order_whatever_files_they_lie_in(tmp_path: Path) -> None:
     ids = [f"{number:064x}" for number in range(20)]
     pages = [page(id_, number) for id_ in ids for number in range(1, 4)]
@@ -167,3 +169,21 @@ def test_segments_come_in_order_whatever_files_they_lie_in(tmp_path: Path) -> No
 def test_files_that_do_not_overlap_are_read_one_after_the_other() -> None:
     files = [DataFile(name, 1, 1, first=name[0], last=name[1]) for name in ("ac", "df", "be", "gh")]
     assert [[file.path for file in chain] for chain in chains(files)] == [["ac", "df", "gh"], ["be"]]
+
+
+def test_files_that_nobody_read_are_told_with_their_cause(tmp_path: Path) -> None:
+    rows = {
+        "assets": [
+            asset("in/a.pdf", "A"),
+            asset("in/b.docx", None, kind=None, status="skipped", reason="unsupported_type"),
+            asset("in/c.mp4", None, kind="video", status="skipped", reason="unsupported_type"),
+            asset("in/d.pdf", None, status="pending", reason="budget_spent"),
+        ],
+        "segments": [page("A", 1)],
+    }
+    output = publish(tmp_path / "out", rows)
+    write_report(OutputStore(str(output)), OutputStore(str(tmp_path / "site")), 100)
+    told = "; ".join(piece(tmp_path / "site", "site")["not_read"])
+    assert "1 video: to read them, use folioscope read" in told
+    assert "1 file of unsupported types: .docx" in told
+    assert "1 left to the next run (budget spent)" in told

@@ -35,21 +35,21 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnectio
         blocks=[card],
         caption="a fish",
     )
-    film = asset("film.mp4", "F", kind="video", page_count=None, shot_count=1, size=100, answer_recipe_ids=[])
+    video = asset("video.mp4", "F", kind="video", page_count=None, shot_count=1, size=100, answer_recipe_ids=[])
     unfounded = {**evidence("made up"), "verified": False}
     rows = {
         "assets": [
             asset("a.pdf", "A", size=10, answer_recipe_ids=["fish", "moon"]),
             asset("b/a copy.pdf", "A", size=10, answer_recipe_ids=["fish", "moon"]),
             asset("b.pdf", "B", size=20, status="partial", answer_recipe_ids=["fish", "moon"]),
-            film,
+            video,
             asset("notes.txt", None, kind=None, page_count=None, size=5, status="skipped"),
         ],
         "segments": [
-            page("A", 1, text="Of salmon and weirs", blocks=[table]),
-            page("A", 2, flags=["low_confidence"], blocks=unsure),
+            page("A", 1, text="Of salmon and weirs", blocks=[table], reader="layer", route_reason="usable_layer"),
+            page("A", 2, flags=["low_confidence"], blocks=unsure, reader="model", route_reason="form"),
             page("A", 2, "read-0", text="salmon of an older reading"),
-            page("B", 1, layer_agreement=0.4, blocks=[]),
+            page("B", 1, layer_agreement=0.4, blocks=[], reader="model", route_reason="form"),
             shot,
         ],
         "answers": [
@@ -80,19 +80,20 @@ ANSWERS: dict[str, Rows] = {
         ("pdf", "partial", 1, 2, 20),
         ("video", "done", 1, 1, 100),
     ],
-    "2": [("a.pdf", 1, None, "Of salmon and weirs"), ("film.mp4", None, 2.0, "SALMON RUN")],
+    "2": [("a.pdf", 1, None, "Of salmon and weirs"), ("video.mp4", None, 2.0, "SALMON RUN")],
     "3": [("Which fish?", "a.pdf", "Salmon", 1, "Of salmon")],
     "4": [("Whose moon?", 2)],
     "5": [("b.pdf", 1, [], pytest.approx(0.4), None), ("a.pdf", 2, ["low_confidence"], None, pytest.approx(0.6))],
     "6": [("decode_timeout", True, 1, 1, "The file ends in the middle.")],
     "7": [("a.pdf", 1, "<table><tr><td>1</td></tr></table>", pytest.approx(BOX))],
     "8": [(["a.pdf", "b/a copy.pdf"], 10)],
-    "9": [("film.mp4", 3.0, 5.0, "SALMON RUN")],
+    "9": [("video.mp4", 3.0, 5.0, "SALMON RUN")],
     "10": [("run-1", date(2026, 3, 1), 6, 0.1, 0.75, 20.0)],
+    "11": [("model", "form", 2), ("layer", "usable_layer", 1)],
 }
 
 
-def test_there_are_ten_and_each_has_an_answer() -> None:
+def test_there_are_eleven_and_each_has_an_answer() -> None:
     assert [number for number, _ in QUERIES] == list(ANSWERS)
 
 

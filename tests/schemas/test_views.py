@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from sample_rows import MOMENT, answer, asset, failure, page, publish, run, summary
 
-from schemas.migrations import to_table
+from folioscope.schemas.migrations import to_table
+from folioscope.schemas.tables import SCHEMA_VERSION
 
 VIEWS_SQL = Path(__file__).resolve().parents[2] / "schemas" / "views.sql"
 
@@ -49,7 +50,7 @@ def test_every_view_opens_on_tables_without_rows(tmp_path: Path) -> None:
 def test_files_outside_the_manifest_are_not_read(tmp_path: Path) -> None:
     publish(tmp_path, {"assets": [asset("a.pdf", "A")], "segments": [page("A", 1)]})
     pq.write_table(to_table("segments", [page("A", 2)]), tmp_path / "segments" / "left-by-a-crash.parquet")
-    (tmp_path / "segments" / "torn.parquet").write_bytes(b"PAR1")
+    (tmp_path / "segments" / "truncated.parquet").write_bytes(b"PAR1")
     assert ask(tmp_path, "SELECT page_number FROM pages") == [(1,)]
 
 
@@ -63,8 +64,8 @@ def test_loading_again_shows_the_next_publication(tmp_path: Path) -> None:
 
 
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
-    publish(tmp_path, {}, version=3)
-    with pytest.raises(duckdb.Error, match="schema version 3"):
+    publish(tmp_path, {}, version=SCHEMA_VERSION + 1)
+    with pytest.raises(duckdb.Error, match=f"schema version {SCHEMA_VERSION + 1}"):
         opened(tmp_path)
 
 
@@ -159,7 +160,7 @@ def test_copies_asked_differently_keep_one_answer_a_question(tmp_path: Path) -> 
 def test_failures_are_those_of_the_current_state(tmp_path: Path) -> None:
     rows = {
         "assets": [
-            asset("torn.pdf", "TORN", status="failed", page_count=None),
+            asset("truncated.pdf", "TRUNCATED", status="failed", page_count=None),
             asset("locked.pdf", None, status="failed"),
             asset("gone.pdf", "GONE", status="deleted"),
             asset("mended.pdf", "MENDED"),
@@ -168,10 +169,10 @@ def test_failures_are_those_of_the_current_state(tmp_path: Path) -> None:
             asset("copied.pdf", "COPIED", status="deleted"),
         ],
         "failures": [
-            failure("torn.pdf", "TORN"),
+            failure("truncated.pdf", "TRUNCATED"),
             failure("locked.pdf", None, reason="permission_denied"),
             failure("gone.pdf", "GONE"),
-            failure("mended.pdf", "TORN-BEFORE"),
+            failure("mended.pdf", "TRUNCATED-BEFORE"),
             failure("mended.pdf", None),
             failure("half.pdf", "HALF", stage="read", segment=1, recipe_id="read-1", reason="model_error"),
             failure("half.pdf", "HALF", stage="read", segment=2, recipe_id="read-0", reason="outdated"),
@@ -190,7 +191,7 @@ def test_failures_are_those_of_the_current_state(tmp_path: Path) -> None:
         ("half.pdf", "summarize", "model_error"),
         ("locked.pdf", "plan", "permission_denied"),
         ("s3://no-such-bucket/", "plan", "not_found"),
-        ("torn.pdf", "plan", "damaged_file"),
+        ("truncated.pdf", "plan", "damaged_file"),
     ]
 
 
@@ -198,7 +199,7 @@ def test_documents_and_videos_part_the_archive(tmp_path: Path) -> None:
     shot = page("V", 1, kind="shot", page_number=None, start_s=0.0, end_s=2.5, text="a title card")
     rows = {
         "assets": [
-            asset("film.mp4", "V", kind="video", page_count=None, duration_s=2.5, codec="h264"),
+            asset("video.mp4", "V", kind="video", page_count=None, duration_s=2.5, codec="h264"),
             asset("scan.png", "I", kind="image", page_count=1),
             asset("notes.txt", None, kind=None, status="skipped"),
             asset("locked.pdf", "L", status="failed", reason="password_required"),
@@ -211,7 +212,7 @@ def test_documents_and_videos_part_the_archive(tmp_path: Path) -> None:
         ("locked.pdf", "failed", "password_required"),
         ("scan.png", "done", None),
     ]
-    assert ask(tmp_path, "SELECT uri, duration_s, summary FROM videos") == [("film.mp4", 2.5, "about V")]
+    assert ask(tmp_path, "SELECT uri, duration_s, summary FROM videos") == [("video.mp4", 2.5, "about V")]
     assert ask(tmp_path, "SELECT segment, start_s, end_s, text FROM shots") == [(1, 0.0, 2.5, "a title card")]
     assert ask(tmp_path, "SELECT uri FROM pages") == [("scan.png",)]
 

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import fsspec
 import pytest
 import tenacity
+from buckets import Bucket, client_settings
 from fsspec.config import conf
-from proxy import Script, proxy
+from proxy import proxy
 from s3fs import S3FileSystem
 from server import ENVIRONMENT, serve
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket, the URL under which a client finds it, and what will go wrong on the way."""
-
-    name: str
-    url: str
-    script: Script
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.name}"
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +23,12 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """For this process alone: a client that does not try again by itself, with a short patience."""
+    """For this process alone: a client that does not try again by itself, and waits as long as a busy machine takes."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
     with proxy(s3_server) as (url, script):
-        patience = {"read_timeout": 3, "connect_timeout": 3, "retries": {"max_attempts": 0}}
-        monkeypatch.setitem(conf, "s3", {"endpoint_url": url, "config_kwargs": patience})
+        monkeypatch.setitem(conf, "s3", client_settings(url, seconds=300))
         monkeypatch.setattr(S3FileSystem, "retries", 2)
         fs = fsspec.filesystem("s3")
         name = f"b-{uuid.uuid4().hex[:12]}"

@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(fault.seconds)
             else:
                 cut = True
-        upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=600)
         headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
         upstream.request(self.command, path, body, headers)
         answer = upstream.getresponse()

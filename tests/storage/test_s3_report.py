@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Bucket
-from sample_rows import asset, page, publish
+from buckets import Bucket
+from sample_rows import asset, page, publish, thumbnail
 
-from pipeline.report.pieces import CONTENT_TYPES
-from pipeline.report.site import write_report
-from pipeline.store import OutputStore
+from folioscope.pipeline.report.pieces import CONTENT_TYPES
+from folioscope.pipeline.report.site import write_report
+from folioscope.pipeline.storage.store import OutputStore
 
 
 def test_a_bucket_serves_the_report_as_web_pages(bucket: Bucket, tmp_path: Path) -> None:
-    rows = {"assets": [asset("a.pdf", "a" * 64)], "segments": [page("a" * 64, 1, thumbnail=b"RIFF")]}
+    rows = {"assets": [asset("a.pdf", "a" * 64)], "segments": [page("a" * 64, 1)]}
+    rows |= {"thumbnails": [thumbnail("a" * 64, 1, b"RIFF")]}
     published = publish(tmp_path, rows)
     output, site = OutputStore(f"{bucket.uri}/out"), OutputStore(f"{bucket.uri}/site")
     for path in published.rglob("*.*"):

@@ -14,18 +14,16 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 import pytest
-from conftest import Bucket
+from buckets import Bucket
 from proxy import Fault
 from server import ENVIRONMENT, KEY_ID, SECRET
 
-from pipeline.manifest import load_manifest
-from pipeline.store import OutputStore
+from folioscope.pipeline.storage.store import OutputStore
+from folioscope.pipeline.tables.manifest import load_manifest
 
 PROJECT = Path(__file__).resolve().parents[2]
 VARYING = {"run_id", "created_at", "seconds", "input_tokens", "output_tokens", "first_seen_at", "modified_at", "etag"}
 PASSWORD = "the-owners-password"
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def job(bucket: Bucket, output: str, ray_folder: Path, *more: str) -> subprocess
         ),
         *more,
     ]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def rows(output: str) -> dict[str, list[Any]]:
@@ -70,6 +68,7 @@ def rows(output: str) -> dict[str, list[Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee(
     fault="object store fails",
     moment="identify, read, understand, publish",
@@ -84,7 +83,7 @@ def test_a_bad_network_changes_no_row_and_no_secret_is_told(
         fs.put_file(str(path), f"{bucket.name}/in/{number}.pdf")
     locked = make_pdf(tmp_path / "locked.pdf", ["secret"], encryption=5, user_pw=PASSWORD, owner_pw=PASSWORD)
     fs.put_file(str(locked), f"{bucket.name}/in/locked.pdf")
-    fs.pipe_file(f"{bucket.name}/in/torn.pdf", b"%PDF-1.7 torn")
+    fs.pipe_file(f"{bucket.name}/in/truncated.pdf", b"%PDF-1.7 truncated")
     passwords = tmp_path / "passwords.txt"
     passwords.write_text(f"{PASSWORD}\n")
     options = ("--password-file", str(passwords), "--max-failures", "1")

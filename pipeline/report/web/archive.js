@@ -1,7 +1,7 @@
 "use strict";
 /* The archive: what there is, how each file stands, filtered and sorted in the page. */
 (() => {
-  const { h, load, link, folder, list, text } = folioscope;
+  const { h, load, link, folder, list, text, transfer, bounds } = folioscope;
   const STATES = ["done", "partial", "failed", "pending", "skipped"];
   const ORDERS = {
     path: ["Path", (a, b) => (a.uri < b.uri ? -1 : a.uri > b.uri ? 1 : 0)],
@@ -20,7 +20,7 @@
   }
 
   function extent(file) {
-    if (file.kind === "video") return [file.duration_s ? text.clock(file.duration_s) : null, file.shot_count ? text.many(file.shot_count, "shot") : null];
+    if (["video", "audio"].includes(file.kind)) return [file.duration_s ? text.clock(file.duration_s) : null, file.shot_count ? text.many(file.shot_count, "shot") : null];
     return [file.page_count ? text.many(file.page_count, "page") : null, file.size === null ? null : text.bytes(file.size)];
   }
 
@@ -29,7 +29,7 @@
     const href = file.asset_id && file.kind ? link(`doc/${file.asset_id}`) : isFailure ? link("failures", { reason: file.reason }) : null;
     const about = file.summary || (file.reason ? text.capital(file.reason) : file.title || "");
     const marks = [
-      file.flagged ? h("span", { class: "mark-flag", title: "Pages with flags", text: text.many(file.flagged, "flag") }) : null,
+      file.flagged ? h("span", { class: "mark-flag", title: `${["video", "audio"].includes(file.kind) ? "Shots" : "Pages"} with flags`, text: text.many(file.flagged, "flag") }) : null,
       file.confidence !== null ? h("span", { class: file.confidence < 0.8 ? "warn" : "", title: "Mean confidence of the reading", text: `${text.percent(file.confidence)} sure` }) : null,
       file.answered ? h("span", { text: text.many(file.answered, "answer") }) : null,
     ].filter(Boolean);
@@ -55,31 +55,39 @@
       tile(text.count(site.failures), site.failures === 1 ? "failure" : "failures", "#/failures"));
   }
 
-  folioscope.views.archive = async (main, site) => {
-    const chosen = { words: "", status: null, kind: "", order: "path" };
+  const COLUMNS = ["uri", "status", "reason", "kind", "page_count", "shot_count", "duration_s", "size", "title", "language", "confidence", "flagged", "answered", "asset_id"];
+
+  folioscope.views.archive = async (main, site, _path, query) => {
+    const chosen = { words: (query.words || "").toLowerCase(), status: STATES.includes(query.status) ? query.status : null, kind: query.kind || "", order: Object.hasOwn(ORDERS, query.order) ? query.order : "path" };
+    /** The filters stand in the address, so that what is shown can be sent to someone. */
+    const keep = () => history.replaceState(null, "", link("", { words: chosen.words.trim(), status: chosen.status, kind: chosen.kind, order: chosen.order === "path" ? null : chosen.order }));
     const bar = h("div", { class: "states-bar", "aria-hidden": "true" }, ...STATES.filter((name) => site.statuses[name]).map((name) => {
       const part = h("span", { class: name });
       part.style.flexGrow = String(site.statuses[name]);
       return part;
     }));
     const chips = STATES.filter((name) => site.statuses[name]).map((name) =>
-      h("button", { type: "button", class: `chip ${name}`, "aria-pressed": "false", onclick: (event) => {
+      h("button", { type: "button", class: `chip ${name}`, "aria-pressed": String(chosen.status === name), onclick: (event) => {
         chosen.status = chosen.status === name ? null : name;
         for (const chip of chips) chip.setAttribute("aria-pressed", String(chip === event.currentTarget && chosen.status === name));
+        keep();
         show();
       } }, h("i", { "aria-hidden": "true" }), `${name} `, h("b", { text: text.count(site.statuses[name]) })));
-    const words = h("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter by name", oninput: () => {
+    const words = h("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter by name", value: query.words, oninput: () => {
       chosen.words = words.value.toLowerCase();
+      keep();
       show();
     } });
     const kind = h("select", { "aria-label": "Kind of file", onchange: () => {
       chosen.kind = kind.value;
+      keep();
       show();
-    } }, h("option", { value: "", text: "All kinds" }), ...Object.keys(site.kinds).map((name) => h("option", { value: name, text: `${name} (${text.count(site.kinds[name])})` })));
+    } }, h("option", { value: "", text: "All kinds" }), ...Object.keys(site.kinds).map((name) => h("option", { value: name, selected: name === chosen.kind, text: `${name} (${text.count(site.kinds[name])})` })));
     const order = h("select", { "aria-label": "Order", onchange: () => {
       chosen.order = order.value;
+      keep();
       show();
-    } }, ...Object.entries(ORDERS).map(([name, [label]]) => h("option", { value: name, text: label })));
+    } }, ...Object.entries(ORDERS).map(([name, [label]]) => h("option", { value: name, selected: name === chosen.order, text: label })));
     const note = h("p", { class: "faint note" });
     const reasons = new Set(site.reasons.map((reason) => reason.reason));
     const files = [];
@@ -91,7 +99,8 @@
         h("div", {}, h("h1", { text: "Archive" }), h("p", { class: "faint breaks", text: `${site.output} · run ${site.run_id} · report of ${text.moment(site.generated_at)}` })),
         figures(site)),
       bar,
-      h("div", { class: "tools" }, h("div", { class: "chips", role: "group", "aria-label": "State" }, ...chips), words, kind, order),
+      bounds.line(site.bound),
+      h("div", { class: "tools" }, h("div", { class: "chips", role: "group", "aria-label": "State" }, ...chips), words, kind, order, transfer.button("CSV", "Download the files shown as CSV", () => transfer.download("files.csv", "text/csv", transfer.csv([COLUMNS, ...seen.map((file) => COLUMNS.map((name) => file[name]))])))),
       note, nothing, rows.root));
 
     function show() {

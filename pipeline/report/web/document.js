@@ -1,7 +1,7 @@
 "use strict";
-/* A document or a film: its pages or shots, the picture of one, and beside it what was read, said and answered. */
+/* A document or a video: its pages or shots, the picture of one, and beside it what was read, said and answered. */
 (() => {
-  const { h, load, link, list, sheet, panels, timeline, text, folder } = folioscope;
+  const { h, load, link, list, sheet, panels, timeline, text, transfer, folder } = folioscope;
 
   /** The block that a piece of evidence lies in, where it has no box of its own. */
   function boxOf(item, blocks) {
@@ -13,17 +13,17 @@
 
   class DocumentView {
     constructor(main, site, asset) {
-      Object.assign(this, { site, asset, isFilm: asset.kind === "video", drawn: null, tab: null, query: {} });
-      this.noun = this.isFilm ? "Shot" : "Page";
+      Object.assign(this, { site, asset, isVideo: ["video", "audio"].includes(asset.kind), drawn: null, tab: null, query: {} });
+      this.noun = this.isVideo ? "Shot" : "Page";
       this.numbers = this.numbered();
       this.sheet = sheet({ onpoint: (index) => this.light(index, true), onpick: (index) => this.pick(index) });
       this.reading = panels.reading({ onpoint: (index) => this.light(index, false), onpick: (index) => this.pick(index) });
       this.strip = h("div", { class: "strip", tabindex: "-1" });
-      this.pages = list({ label: `${this.noun}s`, height: this.isFilm ? 96 : 132, box: this.strip, row: (index) => this.stripRow(index) });
+      this.pages = list({ label: `${this.noun}s`, height: this.isVideo ? 96 : 132, box: this.strip, row: (index) => this.stripRow(index) });
       this.strip.append(this.pages.root);
       this.panel = h("div", { class: "panel-body", id: "panel", role: "tabpanel", tabindex: "0" });
       const end = Math.max(asset.duration_s || 0, ...asset.segments.map((segment) => segment.end || 0));
-      this.timeline = this.isFilm && end > 0 ? timeline(asset, end, (seconds) => this.go({ t: Math.round(seconds * 10) / 10 }, true)) : null;
+      this.timeline = this.isVideo && end > 0 ? timeline(asset, end, (seconds) => this.go({ t: Math.round(seconds * 10) / 10 }, true)) : null;
       main.replaceChildren(this.frame());
       this.pages.show(this.numbers.length);
     }
@@ -37,15 +37,19 @@
 
     frame() {
       const { asset } = this;
-      const extent = this.isFilm ? [asset.duration_s && text.clock(asset.duration_s), text.many(asset.segments.length, "shot")] : [text.many(asset.page_count || asset.segments.length, "page")];
+      const extent = this.isVideo ? [asset.duration_s && text.clock(asset.duration_s), text.many(asset.segments.length, "shot")] : [text.many(asset.page_count || asset.segments.length, "page")];
       const models = asset.summary?.model || "";
       this.select = h("select", { "aria-label": `${this.noun} to show`, onchange: () => this.go({ page: this.select.value }) },
         ...this.numbers.map(({ n, head }) => h("option", { value: n, text: head ? `${this.noun} ${n}` : `${this.noun} ${n} (failed)` })));
       const step = (by, name, sign) => h("button", { type: "button", class: "quiet", "aria-label": name, text: sign, onclick: () => this.step(by) });
       const boxes = h("button", { type: "button", class: "quiet small", "aria-pressed": String(!this.sheet.root.classList.contains("bare")), text: "Boxes", title: "Show or hide the boxes (b)", onclick: () => this.boxes() });
       this.boxesButton = boxes;
+      this.zoomed = h("output", { class: "zoomed", title: "Of the size at which it was read" });
+      const zoom = (by, name, sign) => h("button", { type: "button", class: "quiet", "aria-label": name, text: sign, onclick: () => this.zoom(by) });
+      this.blurred = h("p", { class: "blurred faint", hidden: true });
+      this.original = h("a", { class: "quiet small", target: "_blank", rel: "noopener", text: "Original", hidden: true });
       this.tabs = this.makeTabs();
-      return h("div", { class: `document${this.isFilm ? " film" : ""}` },
+      return h("div", { class: `document${this.isVideo ? " video" : ""}` },
         h("div", { class: "document-head" },
           h("a", { class: "back", href: "#/", text: "Archive" }),
           h("h1", { text: text.name(asset.uris[0]), title: asset.uris[0] }),
@@ -54,15 +58,15 @@
         h("div", { class: "document-body" },
           this.numbers.length > 1 ? this.strip : "",
           h("section", { class: "stage", "aria-label": this.noun },
-            h("div", { class: "stage-bar" }, step(-1, `${this.noun} before`, "‹"), this.select, step(1, `Next ${this.noun.toLowerCase()}`, "›"), h("span", { class: "grow" }), boxes),
-            this.sheet.root),
+            h("div", { class: "stage-bar" }, step(-1, `${this.noun} before`, "‹"), this.select, step(1, `Next ${this.noun.toLowerCase()}`, "›"), h("span", { class: "grow" }), zoom(-1, "Smaller", "−"), this.zoomed, zoom(1, "Larger", "+"), this.original, boxes),
+            this.blurred, this.sheet.root),
           h("section", { class: "panel", "aria-label": "About it" }, h("div", { class: "tabs", role: "tablist", "aria-label": "What to show", onkeydown: (event) => this.tabKeys(event) }, ...Object.values(this.tabs)), this.panel)));
     }
 
     makeTabs() {
       const { asset } = this;
       const answered = asset.answers.filter((answer) => answer.answerable).length;
-      const names = { text: this.isFilm ? "On screen" : "Text", summary: "Summary", answers: `Answers${asset.answers.length ? ` ${answered}/${asset.answers.length}` : ""}` };
+      const names = { text: this.isVideo ? "On screen" : "Text", summary: "Summary", answers: `Answers${asset.answers.length ? ` ${answered}/${asset.answers.length}` : ""}` };
       if (asset.failures.length) names.failures = `Failures ${asset.failures.length}`;
       names.file = "File";
       return Object.fromEntries(Object.entries(names).map(([name, label]) => [name,
@@ -87,7 +91,7 @@
         tab.tabIndex = other === name ? 0 : -1;
       }
       this.panel.setAttribute("aria-labelledby", `tab-${name}`);
-      this.panel.replaceChildren(name === "text" ? this.reading.root : panels[name](this.asset, this.query));
+      this.panel.replaceChildren(name === "text" ? this.reading.root : panels[name](this.asset, this.query, this.site));
       this.panel.scrollTop = 0;
       this.panel.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     }
@@ -99,7 +103,7 @@
       const picture = head?.picture
         ? h("img", { src: `${folder}/doc/${asset.id.slice(0, 2)}/${asset.id}/${n}.webp`, alt: "", loading: "lazy", decoding: "async" })
         : h("span", { class: "blank" });
-      const label = this.isFilm && head ? text.clock(head.start) : String(n);
+      const label = this.isVideo && head ? text.clock(head.start) : String(n);
       return h("a", { class: `leaf ${marks}`, href: link(`doc/${asset.id}`, { page: n }), "aria-label": `${this.noun} ${n}${marks ? `, ${marks.replace("-", " ")}` : ""}`, "aria-current": n === this.drawn ? "true" : null },
         picture, h("span", { text: label }));
     }
@@ -132,8 +136,13 @@
       if (this.query !== query) return undefined; // another page was asked for meanwhile
       this.drawn = n;
       this.select.value = String(n);
-      this.sheet.show(this.asset, head, whole?.blocks || [], `${this.noun.toLowerCase()} ${n}`);
-      if (whole) this.reading.show(head, whole, query.words ? folioscope.search.matcher(query.words) : null);
+      this.sheet.show(this.asset, head, whole || { blocks: [], omissions: [] }, `${this.noun.toLowerCase()} ${n}`);
+      this.zoom(0);
+      const address = transfer.original(this.asset, head);
+      this.original.hidden = !address;
+      if (address) this.original.href = address;
+      this.original.title = `Open the file itself at this ${this.noun.toLowerCase()}`;
+      if (whole) this.reading.show(this.asset, head, whole, query.words ? folioscope.search.matcher(query.words, this.site, head.language) : null);
       else this.reading.root.replaceChildren(panels.failures(this.asset, n));
       this.timeline?.show(seconds, head);
       const index = this.numbers.indexOf(entry);
@@ -147,7 +156,7 @@
     }
 
     showFound(whole) {
-      const isFound = folioscope.search.matcher(query_words(this.query));
+      const isFound = folioscope.search.matcher(this.query.words || "", this.site);
       whole.blocks.forEach((block, index) => {
         if (block.text.split(/[^\p{L}\p{N}]+/u).some((word) => word && isFound(word))) this.sheet.paper.querySelector(`.box[data-index="${index}"]`)?.classList.add("found");
       });
@@ -177,12 +186,21 @@
       else location.hash = target;
     }
 
+    /** One step larger or smaller; the words say how large against the size at which the page was read. */
+    zoom(by) {
+      this.zoomed.value = this.sheet.zoom(by);
+      this.sheet.blurred().then((words) => {
+        this.blurred.hidden = !words;
+        this.blurred.textContent = words || "";
+      });
+    }
+
     boxes() {
       this.boxesButton.setAttribute("aria-pressed", String(this.sheet.toggle()));
     }
 
     key(event) {
-      const does = { ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), k: () => this.step(-1), j: () => this.step(1), b: () => this.boxes(), Escape: () => this.sheet.spot(null) }[event.key];
+      const does = { ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), k: () => this.step(-1), j: () => this.step(1), b: () => this.boxes(), "+": () => this.zoom(1), "-": () => this.zoom(-1), Escape: () => this.sheet.spot(null) }[event.key];
       if (does) {
         event.preventDefault();
         does();
@@ -193,8 +211,6 @@
       this.pages.close();
     }
   }
-
-  const query_words = (query) => query.words || "";
 
   folioscope.views.doc = async (main, site, [id], query) => {
     if (!/^[0-9a-f]{64}$/.test(id || "")) throw new folioscope.Missing("There is no such document in this report.");

@@ -21,6 +21,8 @@
     try {
       const site = await load("site");
       if (mine !== turn) return;
+      if (name !== "search") find.value = "";
+      else if (document.activeElement !== find) find.value = query.q || "";
       if (place === shown && view?.update) {
         await view.update(query);
         return;
@@ -34,8 +36,6 @@
         if (tab.dataset.view === name || (name === "doc" && tab.dataset.view === "archive")) tab.setAttribute("aria-current", "page");
         else tab.removeAttribute("aria-current");
       }
-      if (name !== "search") find.value = "";
-      else if (document.activeElement !== find) find.value = query.q || "";
       document.body.dataset.view = name;
       window.scrollTo(0, 0);
       const opened = await views[name](main, site, rest, query);

@@ -1,86 +1,27 @@
 "use strict";
-/* Search over all text: cuts words as pipeline/report/search_index.py does, loads the pieces they lie in, and ranks. */
+/* Search over all text: what was asked, the filters (which stand in the address, too), and what was found. */
 folioscope.search = (() => {
-  const { h, load, link, text } = folioscope;
-  const LONGEST = 40;
+  const { h, load, link, text, ranking } = folioscope;
+  const { terms, variants, words } = folioscope.terms;
   const SHOWN = 20;
-  const UNSPACED = /([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+)/u;
+  const CONTENT = 0, NUMBER = 1, KIND = 2, LANGUAGE = 3, FLAGS = 4, VERIFIED = 5; // of a row of "searched"
 
-  function words(given) {
-    const folded = given.toLowerCase().normalize("NFKD").replace(/\p{Mn}/gu, "").normalize("NFC");
-    return (folded.match(/[\p{L}\p{N}]+/gu) || []).flatMap((word) =>
-      word.split(UNSPACED).filter(Boolean).flatMap((part) => {
-        const letters = Array.from(part);
-        if (!UNSPACED.test(part)) return [letters.slice(0, LONGEST).join("")];
-        return letters.length === 1 ? [part] : letters.slice(1).map((letter, at) => letters[at] + letter);
-      }));
-  }
-
-  const code = (letter) => letter.codePointAt(0).toString(16);
-
-  function bucket(word) {
-    const letters = Array.from(word);
-    return letters[0].codePointAt(0) >= 0x2e80 ? code(letters[0]) : letters.slice(0, 2).map(code).join("-");
-  }
-
-  /** The pieces that hold a word, or the words that begin with it. */
-  function bucketsOf(word, begins, all) {
-    const own = bucket(word);
-    const short = begins && Array.from(word).length === 1 && word.codePointAt(0) < 0x2e80;
-    return all.filter((name) => name === own || (short && name.startsWith(`${own}-`)));
-  }
-
-  /** Hits of one word: Map from "content segment" to a weight. */
-  async function hits(word, begins, site) {
-    const found = new Map();
-    for (const piece of await Promise.all(bucketsOf(word, begins, site.buckets).map((name) => load(`search/${name}`)))) {
-      for (const [entry, posting] of Object.entries(piece)) {
-        if (entry !== word && !(begins && entry.startsWith(word))) continue;
-        const whole = entry === word ? 1 : 0.6;
-        for (let at = 0; at < posting.length;) {
-          const [content, segments] = [posting[at], posting[at + 1]];
-          at += 2;
-          for (let i = 0; i < segments; i += 1, at += 2) {
-            const key = `${content} ${posting[at]}`;
-            const times = posting[at + 1];
-            const title = posting[at] === 0 ? 2 : 1;
-            found.set(key, Math.max(found.get(key) || 0, (title * whole * times) / (times + 1)));
-          }
-        }
-      }
-    }
-    const rare = Math.log(1 + (site.segments + site.contents + 1) / (found.size + 1));
-    for (const [key, weight] of found) found.set(key, weight * rare);
-    return found;
-  }
-
-  /** Segments that hold all words, the best first. The last word may go on, unless a space follows it. */
-  async function find(query, site) {
-    const asked = [...new Set(words(query))];
-    if (!asked.length) return [];
-    const goesOn = /[\p{L}\p{N}]$/u.test(query);
-    const each = await Promise.all(asked.map((word, at) => hits(word, goesOn && at === asked.length - 1, site)));
-    const [fewest, ...others] = each.sort((a, b) => a.size - b.size);
-    const ranked = [];
-    for (const [key, weight] of fewest) {
-      if (!others.every((other) => other.has(key))) continue;
-      const [content, segment] = key.split(" ").map(Number);
-      ranked.push({ content, segment, weight: others.reduce((sum, other) => sum + other.get(key), weight) });
-    }
-    return ranked.sort((a, b) => b.weight - a.weight || a.content - b.content || a.segment - b.segment);
-  }
-
-  /** Whether a word of a text is one that was asked for. */
-  function matcher(query) {
-    const asked = words(query);
-    const last = /[\p{L}\p{N}]$/u.test(query) ? asked[asked.length - 1] : null;
-    return (word) => words(word).some((own) => asked.includes(own) || (last && own.startsWith(last)));
+  /** Whether a word of a text is one that was asked for. `found`: its terms, where the index has told them. */
+  function matcher(query, site, language = null, found = null) {
+    const { languages = [], algorithms = {} } = site.search;
+    const parsed = site.search.languages ? ranking.parse(query, site) : { words: [], phrases: [], open: false };
+    const asked = found || new Set([...parsed.words, ...parsed.phrases.flat(2)]);
+    const last = !found && parsed.open ? words(query).at(-1)?.toLowerCase() : null;
+    return (word) => {
+      const own = language ? terms(word, language, algorithms) : variants(word, languages, algorithms).flat();
+      return own.some((term) => asked.has(term)) || Boolean(last && word.toLowerCase().startsWith(last));
+    };
   }
 
   function snippet(whole, isFound) {
     const flat = whole.replace(/<[^<>]*>/g, " ").replace(/\s+/g, " ");
     let at = 0;
-    for (const match of flat.matchAll(/[\p{L}\p{N}]+/gu)) {
+    for (const match of flat.matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
       if (isFound(match[0])) {
         at = match.index;
         break;
@@ -92,49 +33,126 @@ folioscope.search = (() => {
     return `${from ? "… " : ""}${isWhole ? cut : `${cut.replace(/\s\S*$/, "")} …`}`;
   }
 
-  async function result(hit, query, isFound, site) {
-    const part = await load(`contents/${Math.floor(hit.content / site.rows_a_piece)}`);
-    const [id, uri, title, kind] = part[hit.content % site.rows_a_piece];
+  /** A page or shot that was found, with its file. */
+  async function loaded(row, rows, site) {
+    const [content, number, kind, language] = rows[row];
+    const part = await load(`contents/${Math.floor(content / site.rows_a_piece)}`);
+    const [id, uri, title] = part[content % site.rows_a_piece];
     const head = await load(`doc/${id.slice(0, 2)}/${id}/head`);
-    const at = head.segments.findIndex((segment) => segment.n === hit.segment);
-    let words = head.summary?.text || title || uri;
-    let where = "Name, title or summary";
-    if (at >= 0) {
-      const segments = await load(`doc/${id.slice(0, 2)}/${id}/part/${Math.floor(at / site.segments_a_piece)}`);
-      const segment = segments[at % site.segments_a_piece];
-      const blocks = segment.blocks.map((block) => block.text);
-      words = (blocks.length ? blocks.join(" ") : segment.text) || segment.caption || "";
-      where = kind === "video" ? `At ${text.clock(head.segments[at].start)}` : `Page ${hit.segment}`;
-    }
-    return h("a", { class: "hit", href: link(`doc/${id}`, at >= 0 ? { page: hit.segment, words: query } : {}) },
-      h("span", { class: "hit-name", title: uri }, ...text.marked(text.name(uri), isFound)),
+    const at = head.segments.findIndex((segment) => segment.n === number);
+    const segments = await load(`doc/${id.slice(0, 2)}/${id}/part/${Math.floor(at / site.segments_a_piece)}`);
+    return { id, uri, title, kind, language, number, head, start: head.segments[at].start, segment: segments[at % site.segments_a_piece] };
+  }
+
+  const plain = (words) => words.replace(/<[^<>]*>/g, " ");
+  const names = ({ head, title }) => [...head.uris.map((uri) => uri.split("/").pop().replaceAll("_", " ")), title || ""].join("\n");
+
+  /** Gives a row's words as the index has them: names first, then text and caption. */
+  const textOf = (rows, site) => async (row) => {
+    const place = await loaded(row, rows, site);
+    return { language: place.language, words: plain(`${names(place)}\n${place.segment.text}\n${place.segment.caption || ""}`) };
+  };
+
+  async function result(hit, query, found, rows, site) {
+    const place = await loaded(hit.row, rows, site);
+    const { segment } = place;
+    const isFound = matcher(query, site, place.language, found);
+    const blocks = segment.blocks.filter((block) => !["header", "footer"].includes(block.kind)).map((block) => block.text);
+    let words = (blocks.join(" ").trim() ? blocks.join(" ") : segment.text) || "";
+    if (segment.caption && !words.split(/\s+/u).some(isFound)) words = segment.caption;
+    const where = place.kind === "shot" ? `Shot at ${text.clock(place.start)}` : `Page ${place.number}`;
+    return h("a", { class: "hit", href: link(`doc/${place.id}`, { page: place.number, words: query }) },
+      h("span", { class: "hit-name", title: place.uri }, ...text.marked(text.name(place.uri), isFound)),
       h("span", { class: "faint", text: where }),
       h("span", { class: "hit-text", dir: "auto" }, ...text.marked(snippet(words, isFound), isFound)));
   }
 
-  folioscope.views.search = async (main, site, _path, query) => {
+  /** The filters, each a choice among what the archive holds; choosing one changes the address. */
+  function filters(rows, query) {
+    const values = (pick) => [...new Set(rows.flatMap(pick).filter(Boolean))].sort();
+    const choices = {
+      kind: ["Pages and shots", values((row) => row[KIND]).map((kind) => [kind, kind === "shot" ? "Shots" : "Pages"])],
+      language: ["All languages", values((row) => (row[LANGUAGE] || "").split("-")[0]).map((tag) => [tag, tag])],
+      verified: ["Verified or not", new Set(rows.map((row) => row[VERIFIED])).size < 2 ? [] : [["yes", "Verified text"], ["no", "A model's word alone"]]],
+      flag: ["Any flags", values((row) => row[FLAGS]).map((flag) => [flag, text.capital(flag)])],
+    };
+    const selects = Object.entries(choices).filter(([name, [, options]]) => options.length > (name === "flag" ? 0 : 1)).map(([name, [all, options]]) => {
+      const select = h("select", { "aria-label": all, onchange: () => location.replace(link("search", { ...query, [name]: select.value })) },
+        h("option", { value: "", text: all }), ...options.map(([value, label]) => h("option", { value, text: label, selected: query[name] === value })));
+      return select;
+    });
+    const fits = (number) => {
+      const row = rows[number];
+      return (!query.kind || row[KIND] === query.kind)
+        && (!query.language || (row[LANGUAGE] || "").split("-")[0] === query.language)
+        && (!query.verified || row[VERIFIED] === (query.verified === "yes"))
+        && (!query.flag || row[FLAGS].includes(query.flag));
+    };
+    return { fits, tools: h("div", { class: "tools" }, ...selects) };
+  }
+
+  const quoted = (words) => `'${words.replaceAll("'", "'\\''")}'`;
+
+  /** An archive too large for a page to search: how it is searched. */
+  function tooLarge(site, asked) {
+    return h("div", { class: "page narrow" }, h("h1", { text: "Search" }),
+      h("p", { text: `This archive has ${text.count(site.search.segments)} pages and shots. A report is searched up to ${text.count(site.search.most)}; above that, ask the index that lies beside the tables:` }),
+      h("pre", { class: "source", tabindex: "0", text: `folioscope search ${quoted(site.output)} ${quoted(asked || "WORDS")}` }));
+  }
+
+  async function show(main, site, query) {
     const asked = query.q || "";
-    const head = h("h1", { text: "Search" });
+    if (site.search.most) {
+      main.replaceChildren(tooLarge(site, asked));
+      return;
+    }
+    const rows = await load("searched");
     const note = h("p", { class: "faint" });
     const box = h("div", { class: "hits" });
-    main.replaceChildren(h("div", { class: "page narrow" }, head, note, box));
-    const found = await find(asked, site);
-    const isFound = matcher(asked);
-    const documents = new Set(found.map((hit) => hit.content)).size;
-    const whole = found.length ? `${text.many(found.length, "place")} in ${text.many(documents, "file")} for “${asked}”` : "";
-    note.textContent = whole || (words(asked).length ? `Nothing holds all words of “${asked}”. Fewer words find more.` : "Type words to find them in every page, name and summary.");
+    const { fits, tools } = filters(rows, query);
+    const found = await ranking.find(asked, site, textOf(rows, site), fits);
+    const other = await ranking.suggestion(asked, found.missing, site);
+    const documents = new Set(found.ranked.map((hit) => rows[hit.row][CONTENT])).size;
+    const whole = found.ranked.length ? `${text.many(found.ranked.length, "place")} in ${text.many(documents, "file")} for “${asked}”` : "";
+    const unread = found.unread ? ` ${text.many(found.unread, "more page or shot", "more pages and shots")} with all words of the phrase were not looked at; folioscope search looks at all.` : "";
+    note.textContent = (whole || (found.empty ? "Type words to find them in every page, shot and file name." : `Nothing holds the words of “${asked}”.`)) + unread;
+    const meant = other ? h("p", { class: "meant" }, "Did you mean ", h("a", { href: link("search", { ...query, q: other }), text: other }), "?") : "";
+    main.replaceChildren(h("div", { class: "page narrow" }, h("h1", { text: "Search" }), tools, note, meant, box));
     folioscope.tell(note.textContent);
     let shown = 0;
-    const more = h("button", { type: "button", class: "more", text: "Show more", onclick: () => show() });
-    async function show() {
-      const next = found.slice(shown, shown + SHOWN);
-      shown += next.length;
+    const more = h("button", { type: "button", class: "more", text: "Show more", onclick: () => next() });
+    async function next() {
+      const some = found.ranked.slice(shown, shown + SHOWN);
+      shown += some.length;
       more.remove();
-      box.append(...(await Promise.all(next.map((hit) => result(hit, asked, isFound, site)))));
-      if (shown < found.length) box.append(more);
+      box.append(...(await Promise.all(some.map((hit) => result(hit, asked, found.terms, rows, site)))));
+      if (shown < found.ranked.length) box.append(more);
     }
-    await show();
+    await next();
+  }
+
+  folioscope.views.search = async (main, site, _path, query) => {
+    let turn = 0;
+    const update = async (now) => {
+      turn += 1;
+      const mine = turn;
+      const aside = document.createElement("div");
+      await show(aside, site, now);
+      if (mine === turn) main.replaceChildren(...aside.childNodes);
+    };
+    await update(query);
+    return { update };
   };
 
-  return { words, bucket, matcher };
+  /** The pages that a query finds in their order, for tests that hold it beside the command's. */
+  async function places(query, site, limit) {
+    const rows = await load("searched");
+    const { ranked } = await ranking.find(query, site, textOf(rows, site), () => true);
+    return Promise.all(ranked.slice(0, limit).map(async (hit) => {
+      const place = await loaded(hit.row, rows, site);
+      return [place.uri, rows[hit.row][NUMBER]];
+    }));
+  }
+
+  return { matcher, places };
 })();

@@ -1,10 +1,10 @@
 "use strict";
 /* Two views of the same make: what failed, by reason; what was answered, by question. A choice at the left, rows at the right. */
 (() => {
-  const { h, link, list, pieced, text } = folioscope;
+  const { h, link, list, load, pieced, text, transfer } = folioscope;
 
   /** Choices with bars, and the rows of the one chosen. */
-  function chooser({ title, about, choices, label, height, source, row, none, key, chosen }) {
+  function chooser({ title, about, choices, label, height, source, row, none, key, chosen, columns, size }) {
     const most = Math.max(1, ...choices.map((choice) => choice.count));
     let current = choices.find((choice) => choice[key] === chosen) || choices.find((choice) => choice.count) || choices[0];
     let rows = null;
@@ -15,7 +15,14 @@
     function show(choice) {
       current = choice;
       for (const button of side.children) button.setAttribute("aria-pressed", String(button.dataset.key === choice[key]));
-      head.replaceChildren(...about(choice));
+      const piece = title.toLowerCase();
+      head.replaceChildren(...about(choice), choice.count ? transfer.button("CSV", "Download these rows as CSV", async () => {
+        const parts = [];
+        for (let part = Math.floor(choice.begin / size); part * size < choice.begin + choice.count; part += 1) parts.push(...(await load(`${piece}/${part}`)));
+        const start = choice.begin - Math.floor(choice.begin / size) * size;
+        const names = Object.keys(columns);
+        transfer.download(`${piece}-${transfer.stem(String(choice[key]))}.csv`, "text/csv", transfer.csv([names, ...parts.slice(start, start + choice.count).map((item) => names.map((name) => columns[name](item)))]));
+      }) : "");
       rows?.close();
       const lying = source(choice);
       rows = list({ label: title, height, row: (index) => {
@@ -47,10 +54,11 @@
     return view;
   }
 
-  const where = (failure) => [failure.stage, failure.segment ? `${failure.kind === "video" ? "shot" : "page"} ${failure.segment}` : null, failure.question_id ? `question ${failure.question_id}` : null, failure.attempts > 1 ? `${failure.attempts} attempts` : null].filter(Boolean).join(" · ");
+  const where = (failure) => [failure.stage, failure.segment ? `${["video", "audio"].includes(failure.kind) ? "shot" : "page"} ${failure.segment}` : null, failure.question_id ? `question ${failure.question_id}` : null, failure.attempts > 1 ? `${failure.attempts} attempts` : null].filter(Boolean).join(" · ");
 
   folioscope.views.failures = async (main, site, _path, query) => opened(main, chooser({
-    title: "Failures", label: "Reason", height: 92, key: "reason", chosen: query.reason,
+    title: "Failures", label: "Reason", height: 92, key: "reason", chosen: query.reason, size: site.rows_a_piece,
+    columns: Object.fromEntries(["uri", "stage", "segment", "question_id", "message", "attempts"].map((name) => [name, (item) => item[name]])),
     choices: site.reasons.map((reason) => ({ ...reason, label: text.capital(reason.reason) })),
     about: (reason) => [
       h("h2", { text: reason.label }),
@@ -61,11 +69,14 @@
       h("span", { class: "entry-name", text: text.name(failure.uri) }),
       h("span", { class: "faint entry-side", text: where(failure) }),
       h("span", { class: "entry-text", text: failure.message })),
-    none: [h("h2", { text: "Nothing failed" }), h("p", { text: "Every file, page and question of this archive was dealt with." })],
+    none: site.not_read.length
+      ? [h("h2", { text: "Nothing that was read has failed" }), h("p", { text: "Some files were not read:" }), h("ul", {}, ...site.not_read.map((words) => h("li", { text: words })))]
+      : [h("h2", { text: "Nothing failed" }), h("p", { text: "Every file, page and question of this archive was dealt with." })],
   }));
 
   folioscope.views.answers = async (main, site, _path, query) => opened(main, chooser({
-    title: "Answers", label: "Question", height: 112, key: "question_id", chosen: query.question_id,
+    title: "Answers", label: "Question", height: 112, key: "question_id", chosen: query.question_id, size: site.rows_a_piece,
+    columns: { uri: (item) => item.uri, answer: (item) => item.answer, score: (item) => item.score, page: (item) => item.evidence[0]?.page, second: (item) => item.evidence[0]?.start, quote: (item) => item.evidence[0]?.quote, verified: (item) => item.evidence[0]?.verified },
     choices: site.questions.map((question) => ({ ...question, label: question.question })),
     about: (question) => [
       h("h2", { text: question.question }),
@@ -76,7 +87,7 @@
       const at = item && (item.page !== null ? `page ${item.page}` : item.start !== null ? text.clock(item.start) : "");
       return h("a", { class: "entry", href: link(`doc/${answer.asset_id}`, { answer: question.question_id }), title: item ? item.quote : answer.uri },
         h("span", { class: "entry-name", text: text.name(answer.uri) }),
-        h("span", { class: "entry-side" }, h("span", { class: "faint", text: at || "" }), item ? h("span", { class: `seal ${item.verified ? "yes" : "no"}`, text: item.verified ? "verified" : "not verified" }) : ""),
+        h("span", { class: "entry-side" }, h("span", { class: "faint", text: at || "" }), item ? h("span", { class: `seal ${item.verified ? "yes" : "no"}`, text: item.verified ? "verified" : item.by ? "quoted" : "not found" }) : ""),
         h("span", { class: "entry-text answer-line", dir: "auto", text: answer.answer || "" }));
     },
     none: [h("h2", { text: "No questions were asked" }), h("p", { text: "Give a file of questions to the job with --questions, and run it again: no page is read twice." })],

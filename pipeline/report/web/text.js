@@ -5,7 +5,7 @@ folioscope.text = (() => {
 
   const name = (uri) => {
     const last = uri.replace(/\/+$/, "").split("/").pop() || uri;
-    return uri.startsWith("file://") ? decoded(last) : last;
+    return uri.startsWith("file://") || uri.includes("#attachment=") ? decoded(last) : last;
   };
   const place = (uri) => uri.slice(0, uri.length - (uri.replace(/\/+$/, "").split("/").pop() || "").length).replace(/\/$/, "");
 
@@ -120,8 +120,47 @@ folioscope.text = (() => {
     return root;
   }
 
-  /** A block of a page as an element. */
-  function block({ kind, text, level }) {
+  const OPEN = "\ufdd0"; // noncharacters: no text means anything by them
+  const CLOSE = "\ufdd1";
+
+  /** A block of a page as an element; words at the places `unsupported`, counted in characters, are marked. */
+  function block(given, unsupported = []) {
+    if (!unsupported.length) return plain(given);
+    const letters = [...given.text].map((letter) => (letter === OPEN || letter === CLOSE ? "\ufffd" : letter));
+    for (const [start, end] of unsupported) {
+      if (!(start < end && end <= letters.length)) continue;
+      letters[start] = OPEN + letters[start];
+      letters[end - 1] += CLOSE;
+    }
+    const element = plain({ ...given, text: letters.join("") });
+    markBetween(element);
+    return element;
+  }
+
+  /** Mark what stands between the two noncharacters, however many elements it runs through, and take them out. */
+  function markBetween(element) {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const nodes = [];
+    while (walker.nextNode()) nodes.push(walker.currentNode);
+    let inside = false;
+    for (const node of nodes) {
+      if (!inside && !node.data.includes(OPEN)) continue;
+      const parts = [];
+      for (const part of node.data.split(/([\ufdd0\ufdd1])/u)) {
+        if (part === OPEN || part === CLOSE) inside = part === OPEN;
+        else if (part) parts.push(inside ? h("mark", { class: "unsupported", title: "Not found on the page by the second reader", text: part }) : part);
+      }
+      node.replaceWith(...parts);
+    }
+  }
+
+  /** How many words of a block are not supported: a place may hold several. */
+  function unsupportedWords(block) {
+    const letters = [...block.text];
+    return block.unsupported.reduce((sum, [start, end]) => sum + letters.slice(start, end).join("").split(/\s+/).filter(Boolean).length, 0);
+  }
+
+  function plain({ kind, text, level }) {
     if (/^\s*<table[\s>]/i.test(text)) return table(text);
     if (kind === "heading") return h("p", { class: `heading h${Math.min(4, Math.max(1, level))}`, dir: "auto" }, ...inline(text));
     if (kind === "code") return h("pre", { dir: "auto" }, h("code", { text: text.replace(/^```\w*\n|\n```$/g, "") }));
@@ -136,5 +175,5 @@ folioscope.text = (() => {
     return text.split(/([^\p{L}\p{N}]+)/u).map((part) => (part && isFound(part) ? h("mark", { text: part }) : part));
   }
 
-  return { name, place, count, many, percent, bytes, clock, lasting, moment, words, capital, inline, block, marked };
+  return { name, place, count, many, percent, bytes, clock, lasting, moment, words, capital, inline, block, unsupportedWords, marked };
 })();

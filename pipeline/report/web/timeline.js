@@ -1,5 +1,5 @@
 "use strict";
-/* A film from its first second to its last: chapters, shots, text on screen and evidence, each a band of one drawing. */
+/* A video from its first second to its last: chapters, shots, text on screen and evidence, each a band of one drawing. */
 folioscope.timeline = (() => {
   const { h, folder, text } = folioscope;
   const STILLS = 16;
@@ -37,7 +37,7 @@ folioscope.timeline = (() => {
       span(start, end, { class: "said", tabindex: "-1", title: `${text.clock(start)} ${words}`, "aria-label": `Text at ${text.clock(start)}: ${words}` }));
     const needle = h("div", { class: "needle" });
     const hand = h("span");
-    const slider = h("input", { type: "range", class: "seek", min: "0", max: String(duration), step: "0.1", value: "0", "aria-label": "Time in the film",
+    const slider = h("input", { type: "range", class: "seek", min: "0", max: String(duration), step: "0.1", value: "0", "aria-label": "Time in the video",
       oninput: () => onseek(Number(slider.value)) });
     const root = h("section", { class: "timeline", "aria-label": "Time line" },
       stills.length ? h("div", { class: "stills", "aria-hidden": "true" }, ...stills) : null,

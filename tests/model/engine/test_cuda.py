@@ -13,17 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.engine.interface import Completion, Picture, Request, Sampling, complete_in_order
-from model.engine.schedule import Piece
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi.description import NANO_FOLDER
-from model.kimi_vl.checkpoint import load
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.experts import gated
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.rotary import rotate, text_rotation
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.engine.interface import Completion, Picture, Request, Sampling, complete_in_order
+from folioscope.model.engine.schedule import Piece
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl.checkpoint import load
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.experts import gated
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.rotary import rotate, text_rotation
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available() or torch.cuda.get_device_capability() < (9, 0), reason="no GPU that can run it"
@@ -88,7 +87,7 @@ def complete(model: KimiVLForConditionalGeneration, asked: list[Request]) -> lis
     [(16, 512, 64, torch.bfloat16, 1e-2), (16, 512, 64, torch.float32, 1e-5), (4, 48, 8, torch.bfloat16, 1e-2)],
 )
 def test_the_kernel_is_attention(heads: int, rank: int, rope: int, dtype: torch.dtype, most: float) -> None:
-    from model.engine.paged_kernel import attend_pages, splits_for
+    from folioscope.model.engine.paged_kernel import attend_pages, splits_for
 
     lengths = [1, 15, 64, 65, 511, 512, 513, 4000, 20_000, 32_768, 32_769, 70_000]
     latents = torch.randn(1200, 64, rank + rope, device="cuda").to(dtype)
@@ -175,12 +174,13 @@ def test_the_nano_model_reads(dtype: str) -> None:
     pytest.importorskip("pymupdf")  # its fonts
     from examples.nano.evaluation import answer, character_errors, reading_set
     from examples.nano.lessons import Desk
-    from model.kimi_vl import KimiVLTokenizer
+    from examples.nano.replica import FOLDER
+    from folioscope.model.kimi_vl import KimiVLTokenizer
 
-    desk, lessons = Desk(KimiVLTokenizer.from_pretrained(NANO_FOLDER)), reading_set("four_lines", 30)
+    desk, lessons = Desk(KimiVLTokenizer.from_pretrained(FOLDER)), reading_set("four_lines", 30)
 
     def read(device: str, dtype: str) -> list[str]:
-        model = load(NANO_FOLDER, dtype=dtype, device_map=device)
+        model = load(KimiVLForConditionalGeneration, FOLDER, dtype=dtype, device_map=device)
         return [desk.text(completion.ids) for completion in answer(model, desk, lessons)]
 
     texts = read("cuda", dtype)

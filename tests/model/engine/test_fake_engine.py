@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.engine.fake_engine import FakeEngine, FakeLimits, Timing
-from model.engine.interface import Picture, Request, RequestError, Sampling, complete_in_order, run_all
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.engine.fake_engine import FakeEngine, FakeLimits, Timing
+from folioscope.model.engine.interface import Picture, Request, RequestError, Sampling, complete_in_order, run_all
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
 
 def request(key: str, prompt: int, new: int, **more: object) -> Request:

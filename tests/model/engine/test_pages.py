@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.engine.pages import PagePool
+from folioscope.model.engine.pages import PagePool
 
 PAGES = 12
 

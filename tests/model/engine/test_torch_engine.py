@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from dataclasses import replace
 from functools import lru_cache
@@ -13,13 +14,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.engine.interface import Completion, Picture, Request, RequestError, Sampling, complete_in_order, run_all
-from model.engine.torch_engine import EngineSettings, TorchEngine
-from model.kimi_vl import packed
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.engine.interface import (
+    Completion,
+    Picture,
+    Request,
+    RequestError,
+    Sampling,
+    complete_in_order,
+    run_all,
+)
+from folioscope.model.engine.loops import CHECK_EVERY, WORDS
+from folioscope.model.engine.sampling import choose, generator_for
+from folioscope.model.engine.torch_engine import EngineSettings, TorchEngine
+from folioscope.model.kimi_vl import packed
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary(512)
 STOPS = frozenset({VOCABULARY.eos_token_id, VOCABULARY.im_end_id})
@@ -256,4 +267,43 @@ def test_a_loop_is_cut_and_what_it_saved_is_counted(monkeypatch: pytest.MonkeyPa
     assert completion.finish_reason == "loop"
     assert completion.ids == (5, 6, 7)
     assert completion.saved_tokens == ours.counters.tokens_saved == 2000 - ours.counters.output_tokens
-    assert ours.counters.output_tokens < 120
+    assert ours.counters.output_tokens <= WORDS.tokens + CHECK_EVERY
+
+
+def expecting_little(cache_tokens: int, new: int) -> TorchEngine:
+    """An engine that has seen requests of this kind end at once."""
+    ours = engine(cache_tokens=cache_tokens, most_sequences=8)
+    for asked in [request(f"short-{n}", 20, n, new=new) for n in range(8)]:
+        ours.submit(replace(asked, stop_ids=frozenset(range(512))))
+    while ours.unfinished:
+        ours.step()
+    return ours
+
+
+def test_sequences_that_write_more_than_expected_make_room_and_lose_nothing() -> None:
+    ours = expecting_little(512, 150)
+    long = [request(f"long-{n}", 40, n, new=150) for n in range(5)]
+    completions = complete_in_order(ours, long)
+    assert [list(c.ids) for c in completions] == [generated(one) for one in long]
+    assert ours.counters.preemptions > 0
+    assert ours.counters.most_sequences > 2, "room for all that may be written would admit two"
+    assert ours.free_pages == 512 // 64
+
+
+def test_a_document_whose_questions_were_preempted_gives_the_same_answers() -> None:
+    ours = expecting_little(640, 150)
+    asked = [replace(one, sampling=Sampling(150)) for one in document(pages=6, questions=4)]
+    assert [list(c.ids) for c in complete_in_order(ours, asked)] == [generated(one) for one in asked]
+    assert ours.counters.preemptions > 0
+
+
+def test_draws_follow_the_probabilities() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2, 0.0]])).expand(4000, 4)
+    samplings = [Sampling(1, temperature=1.0, seed=n) for n in range(4000)]
+    ids, logprobs = choose(logits.contiguous(), samplings, [generator_for(one) for one in samplings])
+    shares = torch.bincount(ids, minlength=4) / 4000
+    assert torch.allclose(shares, torch.tensor([0.5, 0.3, 0.2, 0.0]), atol=0.03)
+    assert logprobs[ids == 0].tolist() == pytest.approx([math.log(0.5)] * int((ids == 0).sum()))
+    cut = [replace(one, top_p=0.6) for one in samplings]
+    ids, _ = choose(logits.contiguous(), cut, [generator_for(one) for one in cut])
+    assert set(ids.tolist()) == {0, 1}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model.kimi_vl import KimiVLProcessor
-from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
+from folioscope.model.kimi_vl import KimiVLProcessor
+from folioscope.model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from model.engine.interface import Completion, Counters, FinishReason, Request
-from model.kimi.conversation import Conversation
-from model.kimi.description import INSTRUCT
-from model.kimi.replica import KimiReplica
-from model.kimi_vl import KimiVLProcessor
+from folioscope.model.dialects.base import Dialect
+from folioscope.model.dialects.kimi_vl import KimiVlDialect
+from folioscope.model.engine.interface import Completion, Counters, FinishReason, Request
+from folioscope.model.kimi.replica import KimiReplica
+from folioscope.model.kimi.token_conversation import TokenConversation
+from folioscope.model.kimi.variants import INSTRUCT
+from folioscope.model.kimi_vl import KimiVLProcessor
 
 Reply = str | tuple[str, FinishReason, float]
 Script = Callable[[str, Request], Reply]
@@ -23,6 +25,7 @@ class Scripted:
         self.counters = Counters()
         self.prompts: list[str] = []
         self.requests: list[Request] = []
+        self.forgotten: list[str] = []
         self._tokenizer = processor.tokenizer
         self._script = script
         self._queue: list[Request] = []
@@ -37,6 +40,9 @@ class Scripted:
     def clear(self) -> None:
         self._queue.clear()
 
+    def forget(self, prefix_key: str) -> None:
+        self.forgotten.append(prefix_key)
+
     def step(self) -> list[Completion]:
         request = self._queue.pop(0)
         prompt = self._tokenizer.decode(
@@ -50,6 +56,9 @@ class Scripted:
         return [Completion(request.key, ids, reason, len(request.ids), logprob)]
 
 
-def replica_of(processor: KimiVLProcessor, script: Script, context: int = 100_000) -> tuple[KimiReplica, Scripted]:
+def replica_of(
+    processor: KimiVLProcessor, script: Script, context: int = 100_000, dialect: Dialect | None = None
+) -> tuple[KimiReplica, Scripted]:
     engine = Scripted(processor, script)
-    return KimiReplica(engine, Conversation(processor), INSTRUCT, context), engine
+    conversation = TokenConversation(processor)
+    return KimiReplica(engine, conversation, dialect or KimiVlDialect(), INSTRUCT, context), engine

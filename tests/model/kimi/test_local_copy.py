@@ -10,8 +10,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from model.kimi.description import CheckpointNotFoundError
-from model.kimi.local_copy import cache_folder, local_copy
+from folioscope.model.kimi.description import CheckpointNotFoundError
+from folioscope.model.kimi.local_copy import cache_folder, local_copy
 
 URL = "memory://models/tiny"
 
@@ -51,14 +51,14 @@ def test_another_revision_is_another_copy(store: Any) -> None:
 def test_a_copy_that_broke_off_is_made_anew(store: Any, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = type(store).get_file
 
-    def torn(self: Any, path: str, to: str, **options: Any) -> None:
+    def truncated(self: Any, path: str, to: str, **options: Any) -> None:
         if path.endswith(".safetensors"):
             Path(to).write_bytes(b"half")
             raise OSError(28, "No space left on device")
         whole(self, path, to, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(store), "get_file", torn)
+        patched.setattr(type(store), "get_file", truncated)
         with pytest.raises(OSError, match="No space left"):
             local_copy(URL)
     assert not [path for path in cache_folder().iterdir() if path.is_dir() and path.suffix != ".partial"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
+from folioscope.model.kimi_vl.tiny_checkpoint import write_tiny_checkpoint
 
 
 @pytest.fixture(scope="session")

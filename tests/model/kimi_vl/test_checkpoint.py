@@ -1,8 +1,9 @@
-"""Names and shapes of the published model, and loading: whole, torn, odd, from a directory and from a URL."""
+"""Names and shapes of the published model, and loading: whole, truncated, odd, from a directory and from a URL."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from model.kimi_vl import KimiVLConfig, KimiVLForConditionalGeneration
-from model.kimi_vl.checkpoint import CheckpointError, expected_shapes, load
-from model.kimi_vl.configuration import ConfigurationError
-from model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
+from folioscope.model.kimi_vl import KimiVLConfig, KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.checkpoint import CheckpointError, expected_shapes, load
+from folioscope.model.kimi_vl.configuration import ConfigurationError
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, write_tiny_checkpoint
 
 # The published checkpoint, spec section 2: pattern -> (how many, shape). {L}: layers, {E}: experts.
 LANGUAGE = "language_model.model"
@@ -104,13 +105,13 @@ def change_shard(folder: Path, tensors: dict[str, Tensor], drop: str | None = No
 
 
 def test_names_shapes_and_parameters_are_those_published() -> None:
-    shapes = expected_shapes(KimiVLConfig())
+    shapes = expected_shapes(KimiVLForConditionalGeneration, KimiVLConfig())
     assert shapes == published()
     assert sum(prod(shape) for shape in shapes.values()) == 16_407_656_048
 
 
 def test_three_ways_to_load_give_the_same_model(checkpoint: Path) -> None:
-    streamed = load(checkpoint)
+    streamed = load(KimiVLForConditionalGeneration, checkpoint)
     assert_same(AutoModelForCausalLM.from_pretrained(checkpoint), streamed)
     memory = fsspec.filesystem("memory")
     for path in checkpoint.iterdir():
@@ -119,16 +120,19 @@ def test_three_ways_to_load_give_the_same_model(checkpoint: Path) -> None:
 
 
 def test_saving_writes_the_published_names(checkpoint: Path, tmp_path: Path) -> None:
-    model = load(checkpoint)
+    model = load(KimiVLForConditionalGeneration, checkpoint)
     model.save_pretrained(tmp_path)
-    assert load_file(tmp_path / "model.safetensors").keys() == expected_shapes(model.config).keys()
+    assert (
+        load_file(tmp_path / "model.safetensors").keys()
+        == expected_shapes(KimiVLForConditionalGeneration, model.config).keys()
+    )
     assert_same(AutoModelForCausalLM.from_pretrained(tmp_path), model)
 
 
 def test_dtype_is_kept_or_taken_and_router_corrections_stay_wide(checkpoint: Path) -> None:
-    assert load(checkpoint).dtype == torch.float32
+    assert load(KimiVLForConditionalGeneration, checkpoint).dtype == torch.float32
     for model in (
-        load(checkpoint, dtype="bfloat16"),
+        load(KimiVLForConditionalGeneration, checkpoint, dtype="bfloat16"),
         AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.bfloat16),
     ):
         assert model.language_model.lm_head.weight.dtype == torch.bfloat16
@@ -142,7 +146,7 @@ def test_dtype_is_kept_or_taken_and_router_corrections_stay_wide(checkpoint: Pat
 def test_a_device_map_is_followed(checkpoint: Path, device_map: object) -> None:
     model = AutoModelForCausalLM.from_pretrained(checkpoint, device_map=device_map)
     assert model.device.type == ("cuda" if device_map == "auto" and torch.cuda.is_available() else "cpu")
-    assert_same(model.cpu(), load(checkpoint, device_map="cpu"))
+    assert_same(model.cpu(), load(KimiVLForConditionalGeneration, checkpoint, device_map="cpu"))
 
 
 def test_offloading_is_refused_with_what_to_do(checkpoint: Path, tmp_path: Path) -> None:
@@ -162,11 +166,11 @@ def test_generation_stops_at_the_end_of_a_turn(checkpoint: Path) -> None:
 
 def test_the_stray_buffer_is_passed_over(copy: Path) -> None:
     change_shard(copy, {"language_model.model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8)})
-    load(copy)
+    load(KimiVLForConditionalGeneration, copy)
     AutoModelForCausalLM.from_pretrained(copy)
 
 
-@pytest.mark.parametrize("read", [load, AutoModelForCausalLM.from_pretrained])
+@pytest.mark.parametrize("read", [partial(load, KimiVLForConditionalGeneration), AutoModelForCausalLM.from_pretrained])
 def test_anything_missing_or_odd_is_refused_by_name(copy: Path, read: object) -> None:
     assert callable(read)
     gone, odd = "vision_tower.patch_embed.proj.bias", "vision_tower.patch_embed.proj.weight"
@@ -177,20 +181,20 @@ def test_anything_missing_or_odd_is_refused_by_name(copy: Path, read: object) ->
         assert part in str(refusal.value)
 
 
-def test_a_torn_shard_is_named(copy: Path) -> None:
+def test_a_truncated_shard_is_named(copy: Path) -> None:
     shard = sorted(copy.glob("*.safetensors"))[1]
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=rf"{shard.name} is not a whole safetensors file.*Copy it again"):
-        load(copy)
+        load(KimiVLForConditionalGeneration, copy)
     shard.unlink()
     with pytest.raises(CheckpointError, match=f"{shard.name} is named by"):
-        load(copy)
+        load(KimiVLForConditionalGeneration, copy)
 
 
 def test_a_directory_without_weights_says_so(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match="no checkpoint directory"):
-        load(tmp_path)
+        load(KimiVLForConditionalGeneration, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +205,4 @@ def test_a_decoder_of_another_form_is_refused(copy: Path, name: str, value: obje
     settings["text_config"][name] = value
     (copy / "config.json").write_text(json.dumps(settings))
     with pytest.raises(ConfigurationError, match=name):
-        load(copy)
+        load(KimiVLForConditionalGeneration, copy)

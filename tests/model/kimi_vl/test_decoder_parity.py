@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3ForCausalLM
 
-from model.kimi_vl.attention import LatentAttention, causal_mask
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.kimi_vl.attention import LatentAttention, causal_mask
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary(256)
 CLOSE = 1e-4  # on logits of size near 10
@@ -155,7 +155,7 @@ def test_absorbed_attention_is_expanded_attention(
     query = torch.randn(batch, new, 4, 40, generator=generator)
     latent = torch.randn(batch, tokens, 48, generator=generator)
     with torch.no_grad():
-        with patch("model.kimi_vl.attention.MOST_EXPANDED", most_expanded):
+        with patch("folioscope.model.kimi_vl.attention.MOST_EXPANDED", most_expanded):
             expanded = attention.attend_expanded(query, latent)
         absorbed = attention.attend_absorbed(query, latent, causal_mask(new, tokens, query.device))
     torch.testing.assert_close(absorbed, expanded, atol=1e-5, rtol=1e-4)

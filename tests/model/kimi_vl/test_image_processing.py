@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.kimi_vl.image_processing import KimiVLImageProcessor, count_tokens, plan_patches
-from model.kimi_vl.rgb import ImageInputError, open_image, to_rgb
+from folioscope.model.kimi_vl.image_processing import KimiVLImageProcessor, count_tokens, plan_patches
+from folioscope.model.kimi_vl.rgb import ImageInputError, open_image, to_rgb
 
 # (width, height) -> (rows, columns) at 4,096 and at 16,384 patches; spec section 5.
 GRIDS = {
@@ -166,10 +166,10 @@ def test_what_cannot_be_used_is_refused_with_its_place(image: object, message: s
 
 def test_truncated_files_and_bombs_are_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
-    torn = tmp_path / "torn.png"
-    torn.write_bytes(_png(Image.fromarray(noise))[:5000])
-    with pytest.raises(ImageInputError, match=r"torn.png is truncated or damaged"):
-        KimiVLImageProcessor()(Image.open(torn))
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(_png(Image.fromarray(noise))[:5000])
+    with pytest.raises(ImageInputError, match=r"truncated.png is truncated or damaged"):
+        KimiVLImageProcessor()(Image.open(truncated))
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ImageInputError, match=r"Cannot open .*text.png"):
         open_image(tmp_path / "text.png")

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from model.kimi_vl import packed as packing
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.experts import MixtureOfExperts
-from model.kimi_vl.packed import can_pack, packed
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.kimi_vl import packed as packing
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.experts import MixtureOfExperts
+from folioscope.model.kimi_vl.packed import can_pack, packed
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
 
 
 @pytest.fixture(scope="module")

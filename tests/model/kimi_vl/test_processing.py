@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForCausalLM, AutoProcessor
 
-from model.kimi_vl import KimiVLProcessor, split_thoughts
-from model.kimi_vl.chat import CHAT_TEMPLATE, PROBES, ChatError
-from model.kimi_vl.processing import ImageCountError
+from folioscope.model.kimi_vl import KimiVLProcessor, split_thoughts
+from folioscope.model.kimi_vl.chat import CHAT_TEMPLATE, PROBES, ChatError
+from folioscope.model.kimi_vl.processing import ImageCountError
 
 SYSTEM = "<|im_system|>system<|im_middle|>You are a helpful assistant<|im_end|>"
 IMAGE = "<|media_start|>image<|media_content|><|media_pad|><|media_end|>"

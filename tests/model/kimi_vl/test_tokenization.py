@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from model.kimi_vl.chat import Segment
-from model.kimi_vl.special_tokens import TokenizerMismatchError, special_tokens
-from model.kimi_vl.thinking import split_thoughts
-from model.kimi_vl.tiny_tokenizer import write_tiny_tokenizer
-from model.kimi_vl.tokenization import KimiVLTokenizer
-from model.kimi_vl.vocabulary import VocabularyFileError, cut_long_text
+from folioscope.model.kimi_vl.chat import Segment
+from folioscope.model.kimi_vl.special_tokens import TokenizerMismatchError, special_tokens
+from folioscope.model.kimi_vl.thinking import split_thoughts
+from folioscope.model.kimi_vl.tiny_tokenizer import write_tiny_tokenizer
+from folioscope.model.kimi_vl.tokenization import KimiVLTokenizer
+from folioscope.model.kimi_vl.vocabulary import VocabularyFileError, cut_long_text
 
 PUBLISHED_IDS = {
     "[BOS]": 163584,

@@ -11,12 +11,12 @@ from torch import Tensor
 from transformers.models.kimi_k25.configuration_kimi_k25 import Kimi_K25VisionConfig
 from transformers.models.kimi_k25.modeling_kimi_k25 import Kimi_K25VisionModel
 
-from model.kimi_vl.configuration import KimiVLConfig
-from model.kimi_vl.modeling import KimiVLForConditionalGeneration
-from model.kimi_vl.rotary import image_rotation, rotate
-from model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
-from model.kimi_vl.tiny_tokenizer import tiny_vocabulary
-from model.kimi_vl.vision import MoonVit
+from folioscope.model.kimi_vl.configuration import KimiVLConfig
+from folioscope.model.kimi_vl.modeling import KimiVLForConditionalGeneration
+from folioscope.model.kimi_vl.rotary import image_rotation, rotate
+from folioscope.model.kimi_vl.tiny_checkpoint import TinySizes, random_model, tiny_config
+from folioscope.model.kimi_vl.tiny_tokenizer import tiny_vocabulary
+from folioscope.model.kimi_vl.vision import MoonVit
 
 SIZES = TinySizes(vision_hidden_size=144, vision_num_attention_heads=2)  # heads of 72 dimensions, as published
 grids_of = st.lists(st.tuples(st.sampled_from([2, 4, 8, 10]), st.sampled_from([2, 6, 8])), min_size=1, max_size=4)

@@ -1,0 +1,1 @@
+"""Dialects: how a model is asked for a page, and how what it writes becomes text and blocks. A module each."""
