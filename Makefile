@@ -7,6 +7,9 @@ INPUT  ?= demo/archive
 # An archive of your own is read into an output of its own.
 OUTPUT ?= $(if $(filter demo/archive,$(INPUT)),demo/output,demo/output-$(shell basename "$(INPUT)"))
 
+# A worker process that dies is not replaced: the next one would run the same test again.
+SIDE_BY_SIDE = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 20
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo demo-kimi test test-slow lint bench fuzz soak clean
 
@@ -41,10 +44,10 @@ demo-kimi: $(BIN)/.ready  ## Read a small archive with a Kimi-VL replica on the 
 	@$(BIN)/folioscope report demo/output-kimi
 
 test: lint  ## Lint, types and tests, in WORKERS=2 processes
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --override-ini timeout=600 --override-ini faulthandler_timeout=1200
 
-test-slow: $(BIN)/.ready  ## The tests that take long, which test leaves out
-	$(BIN)/python -m pytest -m slow
+test-slow: $(BIN)/.ready  ## The tests that take long, which test leaves out, in WORKERS=2 processes
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
 
 lint: $(BIN)/.ready  ## Lint and types alone
 	$(BIN)/ruff check .

@@ -257,13 +257,14 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "runs": RUNS,
 }
 
-# The order in which published files are sorted; its first column is what readers prune by.
+# The order in which published files are sorted; its first column is what readers prune by. Answers are looked for by
+# their question, and by their file within it.
 SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "assets": ("uri",),
     "segments": ("asset_id", "recipe_id", "segment"),
     "thumbnails": ("asset_id", "recipe_id", "segment"),
     "summaries": ("asset_id", "recipe_id"),
-    "answers": ("asset_id", "question_id", "recipe_id"),
+    "answers": ("question_id", "asset_id", "recipe_id"),
     "coverage": ("asset_id",),
     "failures": ("uri", "stage", "segment"),
     "runs": ("run_id",),

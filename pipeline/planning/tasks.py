@@ -137,7 +137,7 @@ def segment_sources(ledger: Ledger, asset_ids: Sequence[str]) -> dict[str, list[
         if not keys_between(wanted, file.first, file.last):
             continue
         found: dict[str, list[int] | None] = {}
-        for number, first, last in row_group_ranges(ledger.work.store, file):
+        for number, first, last in row_group_ranges(ledger.work.store, "segments", file):
             for asset_id in keys_between(wanted, first, last):
                 known = found.setdefault(asset_id, [])
                 if number is None or known is None:

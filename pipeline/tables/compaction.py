@@ -23,7 +23,14 @@ import pyarrow.parquet as pq
 from folioscope.pipeline.storage.store import OutputStore
 from folioscope.pipeline.tables.ledger import Ledger
 from folioscope.pipeline.tables.manifest import DataFile
-from folioscope.pipeline.tables.part_files import TableWriter, open_file, row_group_ranges, sort_keys
+from folioscope.pipeline.tables.part_files import (
+    TableWriter,
+    file_range,
+    open_file,
+    range_keys,
+    row_group_ranges,
+    sort_keys,
+)
 from folioscope.pipeline.tables.publish import Publication
 from folioscope.pipeline.tables.state import state_rows
 from folioscope.pipeline.tables.work import WorkArea
@@ -53,7 +60,7 @@ def compact(work: WorkArea, publication: Publication, run_id: str, run_jobs: Run
         files = files_to_merge(publication.files(name))
         if not files:
             continue
-        ranges = key_ranges(work.store, files)
+        ranges = key_ranges(work.store, name, files)
         jobs: list[Job] = [
             partial(merge_range, work, name, files, piece, f"{run_id}-merged-{work.generation}-{number}")
             for number, piece in enumerate(ranges)
@@ -124,17 +131,17 @@ class KeyRange:
             self.first is None or last is None or last >= self.first
         )
 
-    def of(self, table: pa.Table, key: str) -> pa.Table:
+    def of(self, name: str, table: pa.Table) -> pa.Table:
         if self.first is not None:
-            table = table.filter(pc.greater_equal(table[key], self.first))
-        return table if self.end is None else table.filter(pc.less(table[key], self.end))
+            table = table.filter(pc.greater_equal(range_keys(name, table), self.first))
+        return table if self.end is None else table.filter(pc.less(range_keys(name, table), self.end))
 
 
-def key_ranges(store: OutputStore, files: Sequence[DataFile]) -> list[KeyRange]:
+def key_ranges(store: OutputStore, name: str, files: Sequence[DataFile]) -> list[KeyRange]:
     """Ranges that hold about RANGE_BYTES each, from where the files' row groups begin."""
     starts: list[tuple[str, float]] = []
     for file in files:
-        groups = row_group_ranges(store, file)
+        groups = row_group_ranges(store, name, file)
         starts += [(first or "", file.bytes / len(groups)) for _, first, _ in groups]
     bounds: list[str] = []
     held = 0.0
@@ -148,17 +155,16 @@ def key_ranges(store: OutputStore, files: Sequence[DataFile]) -> list[KeyRange]:
 
 def merge_range(work: WorkArea, name: str, files: Sequence[DataFile], piece: KeyRange, prefix: str) -> list[DataFile]:
     """The rows of one range of several files, sorted, as files in the work area. Holds them in memory."""
-    key = SORT_KEYS[name][0]
     found: list[pa.Table] = [TABLES[name].empty_table()]
     for file in files:
-        if not piece.meets(file.first, file.last):
+        if not piece.meets(*file_range(name, file)):
             continue
-        groups = [number for number, *ends in row_group_ranges(work.store, file) if piece.meets(*ends)]
+        groups = [number for number, *ends in row_group_ranges(work.store, name, file) if piece.meets(*ends)]
         with open_file(work.store, file.path) as stream:
             reader = pq.ParquetFile(stream)
             wanted = range(reader.num_row_groups) if None in groups else [n for n in groups if n is not None]
             for number in wanted:
-                group = piece.of(migrate(name, reader.read_row_group(number)), key)
+                group = piece.of(name, migrate(name, reader.read_row_group(number)))
                 found.append(group.cast(TABLES[name]))
     writer = TableWriter(work.store, name, f"{work.root}/new/{name}", prefix)
     writer.write(_sorted(name, pa.concat_tables(found)))

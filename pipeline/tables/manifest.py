@@ -27,7 +27,10 @@ class ManifestError(FolioscopeError):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One published Parquet file. ``first`` and ``last`` are the least and greatest of its leading sort column."""
+    """One published Parquet file. ``first`` and ``last`` are the least and greatest of its rows' range keys.
+
+    See ``part_files.range_keys``: the leading column of the sort order; for answers question and file, joined.
+    """
 
     path: str
     rows: int

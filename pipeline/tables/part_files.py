@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from folioscope.pipeline.storage.store import OutputStore
@@ -25,10 +26,34 @@ FILE_BYTES = 256 << 20
 ROW_GROUP_ROWS = 4096
 ROW_GROUP_BYTES = 32 << 20
 _COMPRESSION = "zstd"
+# A question may have more answers than fit in memory, so files of answers are told apart by their assets, too.
+RANGE_COLUMNS = {name: keys[:2] if name == "answers" else keys[:1] for name, keys in SORT_KEYS.items()}
+JOINT = "\0"  # sorts before what an id may hold
+HIGHEST = "\U0010ffff"  # sorts after any id
 
 
 def sort_keys(name: str) -> list[tuple[str, str]]:
     return [(key, "ascending") for key in SORT_KEYS[name]]
+
+
+def range_keys(name: str, table: pa.Table) -> pa.ChunkedArray:
+    """Of each row the text by which files, row groups and merges are cut into ranges; it sorts as the rows do."""
+    columns = [table[column] for column in RANGE_COLUMNS[name]]
+    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, JOINT)
+
+
+def _ends(name: str, table: pa.Table) -> tuple[str | None, str | None]:
+    """The range keys of the first and the last of some sorted rows."""
+    if not table.num_rows:
+        return None, None
+    first, last = (range_keys(name, table.slice(row, 1))[0].as_py() for row in (0, table.num_rows - 1))
+    return first, last
+
+
+def file_range(name: str, file: DataFile) -> tuple[str | None, str | None]:
+    """The range of a file; (None, None) where it is of a version that sorted the table in another order."""
+    known = len(RANGE_COLUMNS[name]) == 1 or (file.first is not None and JOINT in file.first)
+    return (file.first, file.last) if known else (None, None)
 
 
 def write_part(store: OutputStore, name: str, path: str, table: pa.Table) -> DataFile:
@@ -43,8 +68,19 @@ def write_part(store: OutputStore, name: str, path: str, table: pa.Table) -> Dat
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     data = sink.getvalue()
     store.write(path, data)
-    leading = table[SORT_KEYS[name][0]]
-    return DataFile(path, table.num_rows, len(data), SCHEMA_VERSION, leading[0].as_py(), leading[-1].as_py())
+    return DataFile(path, table.num_rows, len(data), SCHEMA_VERSION, *_ends(name, table))
+
+
+def sorted_pieces(name: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Rows given in any order as sorted tables, each with as many of them as make a file."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(piece.nbytes for piece in held) > FILE_BYTES:
+            yield pa.concat_tables(held).sort_by(sort_keys(name))
+            held = []
+    if any(piece.num_rows for piece in held):
+        yield pa.concat_tables(held).sort_by(sort_keys(name))
 
 
 class TableWriter:
@@ -72,15 +108,13 @@ class TableWriter:
         """Write one file from ``group`` on; the first row group that no longer fits it is returned."""
         path = f"{self._stem}-{self._number:04d}.parquet"
         self._number += 1
-        leading = SORT_KEYS[self._name][0]
-        first = group[leading][0].as_py() if group.num_rows else None
-        last = None
+        first, last = _ends(self._name, group)
         rows, held, pending = 0, 0, None
         with self._store.writer(path) as sink:
             with pq.ParquetWriter(sink, stamp(TABLES[self._name], self._name), compression=_COMPRESSION) as writer:
                 current: pa.Table | None = group
                 while current is not None:
-                    last = current[leading][-1].as_py() if current.num_rows else None
+                    last = _ends(self._name, current)[1]
                     writer.write_table(current, row_group_size=ROW_GROUP_ROWS)
                     rows += current.num_rows
                     held += current.nbytes
@@ -150,23 +184,36 @@ def thumbnails_held(store: OutputStore, file: DataFile) -> Iterator[pa.Table]:
             yield from (thumbnails_of(reader.read_row_group(n, names)) for n in range(reader.num_row_groups))
 
 
-def row_group_ranges(store: OutputStore, file: DataFile) -> list[tuple[int | None, str | None, str | None]]:
-    """(number, first, last) of a file's row groups by its leading key, from its footer.
+def row_group_ranges(store: OutputStore, name: str, file: DataFile) -> list[tuple[int | None, str | None, str | None]]:
+    """(number, first, last) of a file's row groups by their range keys, from its footer.
 
-    A small file is told as a whole (number None): its footer is not worth a request.
+    A small file is told as a whole (number None): its footer is not worth a request. A range may be told wider than
+    it is, and as (None, None) where it is not known.
     """
     if not file.rows:
         return []
     if file.rows <= ROW_GROUP_ROWS and file.bytes < ROW_GROUP_BYTES // 8:
-        return [(None, file.first, file.last)]
+        return [(None, *file_range(name, file))]
     with open_file(store, file.path) as stream:
         footer = pq.ParquetFile(stream).metadata
-    found: list[tuple[int | None, str | None, str | None]] = []
-    for number in range(footer.num_row_groups):
-        statistics = footer.row_group(number).column(0).statistics
-        known = statistics is not None and statistics.has_min_max
-        found.append((number, statistics.min if known else None, statistics.max if known else None))
-    return found
+    sorted_so = file_range(name, file) != (None, None)
+    return [
+        (number, *(_group_range(name, footer.row_group(number)) if sorted_so else (None, None)))
+        for number in range(footer.num_row_groups)
+    ]
+
+
+def _group_range(name: str, group: pq.RowGroupMetaData) -> tuple[str | None, str | None]:
+    chunks = {chunk.path_in_schema: chunk for chunk in map(group.column, range(group.num_columns))}
+    found = [chunks[column].statistics for column in RANGE_COLUMNS[name]]
+    if any(statistics is None or not statistics.has_min_max for statistics in found):
+        return None, None
+    leading = found[0]
+    if len(found) == 1:
+        return leading.min, leading.max
+    if leading.min == leading.max:
+        return JOINT.join((leading.min, found[1].min)), JOINT.join((leading.max, found[1].max))
+    return leading.min + JOINT, leading.max + JOINT + HIGHEST
 
 
 def keys_between(ordered: Sequence[str], first: str | None, last: str | None) -> Sequence[str]:

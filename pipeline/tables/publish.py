@@ -29,7 +29,7 @@ from folioscope.pipeline.tables.manifest import (
     orphaned_files,
     save_manifest,
 )
-from folioscope.pipeline.tables.part_files import TableWriter, read_table, row_groups, thumbnails_held
+from folioscope.pipeline.tables.part_files import TableWriter, read_table, row_groups, sorted_pieces, thumbnails_held
 from folioscope.pipeline.tables.state import write_state
 from folioscope.pipeline.tables.work import WorkArea
 from folioscope.schemas.coverage import split
@@ -98,10 +98,13 @@ class Publication:
                     self.append("thumbnails", (change("thumbnails", group) for group in moved))
 
     def _part_coverage(self, file: DataFile, change: Filter) -> None:
-        """Answers that found nothing go to ``coverage``. The file is read twice, a row group in memory at a time."""
+        """Answers that found nothing go to ``coverage``; the others are sorted, a file of them in memory."""
         groups = (change(group) for group in row_groups(self._work.store, "answers", file))
         self.append("coverage", (split(group)[1] for group in groups))
-        self.rewrite("answers", file, lambda group: split(change(group))[0])
+        self.drop("answers", [file])
+        found = (split(change(group))[0] for group in row_groups(self._work.store, "answers", file))
+        for piece in sorted_pieces("answers", found):
+            self.append("answers", [piece])
 
     def files(self, name: str) -> tuple[DataFile, ...]:
         """The table's files as they stand now; new ones by their places in the work area."""

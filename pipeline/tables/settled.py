@@ -113,7 +113,7 @@ def _published_pages(ledger: Ledger, read_by: pa.Table) -> Iterator[pa.Table]:
     for file in ledger.manifest.tables["segments"]:
         if not keys_between(asset_ids, file.first, file.last):
             continue
-        ranges = row_group_ranges(ledger.work.store, file)
+        ranges = row_group_ranges(ledger.work.store, "segments", file)
         groups = [number for number, *ends in ranges if keys_between(asset_ids, *ends)]
         found = read_groups(ledger.work.store, file.path, groups, ["asset_id", "segment", "recipe_id"])
         ledger.db.register("pages_found", found)

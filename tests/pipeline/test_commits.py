@@ -132,7 +132,7 @@ TASKS = {  # what settles each task once: a row, or else a failure
     outcome="a block put through again with a model that fails by chance: no task has both a row and a failure, no count is negative",
 )
 @pytest.mark.usefixtures("replayed")
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10_000),
     deaths=st.lists(st.sets(st.integers(1, 12), max_size=2), max_size=4),

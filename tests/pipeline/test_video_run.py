@@ -165,6 +165,7 @@ def job(archive: Path, output: Path, fake_seconds: float) -> subprocess.Popen[by
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     begun = job(archive, output, fake_seconds=3.0)

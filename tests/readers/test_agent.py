@@ -121,9 +121,35 @@ def test_an_agent_finds_reads_verifies_and_cites(archive: AgentArchive) -> None:
     over_protocol(session)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, (True, "text_layer")),
+        ({"text_source": "ocr", "reader": "ocr"}, (True, "ocr")),
+        ({"reader": "model", "text_source": "model", "reference": "ocr"}, (True, "ocr")),
+        ({"reader": "model", "text_source": "model", "reference": "text_layer"}, (True, "text_layer")),
+        ({"reader": "model", "text_source": "model", "reference": "none"}, (False, "model_text")),
+    ],
+)
+def test_it_is_told_who_beside_the_model_has_read_a_quote(
+    changes: dict[str, Any], told: tuple[bool, str], tmp_path: Path
+) -> None:
+    """A quote that stands in a model's own text alone is told as such, by `verify` and by `cite`."""
+    supported = block(COUNT, bbox=BOX, support=1.0 if changes.get("reference") in ("ocr", "text_layer") else None)
+    tables = {"assets": [asset("in/a.pdf", "A")], "segments": [page("A", 1, text=COUNT, blocks=[supported], **changes)]}
+    archive = AgentArchive(OutputStore(str(publish(tmp_path / "out", tables))), tmp_path / "cache")
+    try:
+        for tool in ("verify", "cite"):
+            found = call(archive, tool, file="a.pdf", quote="recorded 1,874 salmon")
+            assert (found["verified"], found["verified_by"], found["page"]) == (*told, 1)
+    finally:
+        archive.close()
+
+
 def test_a_video_is_verified_in_its_seconds(archive: AgentArchive) -> None:
     found = call(archive, "verify", file="river.mp4", quote="1,874 salmon")
     assert (found["verified"], found["shot"], found["start_s"], found["end_s"]) == (True, 1, 20.0, 24.0)
+    assert found["verified_by"] == "ocr", "words on a screen"
     assert "box" in found
 
 

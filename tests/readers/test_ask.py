@@ -79,7 +79,7 @@ def test_an_answer_comes_with_its_page_and_proof(output: Path, tmp_path: Path) -
     asked = ask_archive(OutputStore(str(output)), HOW_MANY, load_replica(ModelChoice("embedded")), cache=tmp_path / "c")
     [found] = asked.answers
     assert (found.uri, found.answer.text, found.proved) == ("in/report.pdf", COUNT, True)
-    assert [(item.page_number, item.verified) for item in found.answer.evidence] == [(2, True)]
+    assert [(item.page_number, item.verified_by) for item in found.answer.evidence] == [(2, "text_layer")]
 
 
 def test_what_the_archive_does_not_hold_is_not_found(output: Path, tmp_path: Path) -> None:
