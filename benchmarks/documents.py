@@ -10,8 +10,8 @@ overhead  Born-digital pages: CPU seconds of all processes of a run (driver, Ray
           full layout.
 layouts   Pages a CPU second of automatic layout beside full layout, over the PDFs under --pdfs (drawn pages of prose,
           one in ten with a table, without). Each page by both in turn in one process; start-up left out.
-readers   Pages a CPU second and tests of --bench passed: ours in each layout, OCR included, and pymupdf4llm, liteparse
-          and markitdown where --peers-python has them (``readers.py``). Nothing without --bench.
+readers   Pages a CPU second and tests of --bench passed: ours in each layout, OCR included, and pymupdf4llm, liteparse,
+          markitdown and pdf-inspector where --peers-python has them (``readers.py``). Nothing without --bench.
 scans     Scanned pages a second on all cores beside a plain loop over RapidOCR with its own settings, in the same run;
           start-up left out on both sides; both texts are compared with the originals' words.
 engines   Clean scans by the routed engines beside RapidOCR alone, as versions before read them: pages per CPU second of

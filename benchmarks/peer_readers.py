@@ -1,6 +1,6 @@
 """One reader over a folder of PDFs, in a process of its own: its pages' text and the CPU it took. Prints one JSON line.
 
-    PYTHON benchmarks/peer_readers.py pymupdf4llm|liteparse|markitdown FOLDER
+    PYTHON benchmarks/peer_readers.py pymupdf4llm|liteparse|markitdown|pdf-inspector FOLDER
 
 Needs the reader's package and nothing of ours. The first file is read once before, so that imports and models count for
 nothing. CPU is that of the process and of those it starts. markitdown knows no pages: its whole text stands for each.
@@ -34,10 +34,17 @@ def markitdown_pages(path: Path) -> list[str]:
     return [markitdown.MarkItDown().convert(str(path)).text_content]
 
 
+def pdf_inspector_pages(path: Path) -> list[str]:
+    import pdf_inspector
+
+    return [page.markdown for page in pdf_inspector.extract_pages_markdown(str(path)).pages]
+
+
 READERS: dict[str, Callable[[Path], list[str]]] = {
     "pymupdf4llm": pymupdf4llm_pages,
     "liteparse": liteparse_pages,
     "markitdown": markitdown_pages,
+    "pdf-inspector": pdf_inspector_pages,
 }
 
 

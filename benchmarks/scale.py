@@ -410,7 +410,7 @@ def increments(size: int, folder: Path) -> dict[str, float]:
 
     def watched(execution: Any, increment: Any) -> Any:
         manifest = real(execution, increment)
-        memory.append(_rss_mb())
+        memory.append(rss_mb())
         visible.append(sum(file.rows for file in manifest.tables["segments"]))
         return manifest
 
@@ -429,7 +429,7 @@ def increments(size: int, folder: Path) -> dict[str, float]:
     }
 
 
-def _rss_mb() -> float:
+def rss_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
