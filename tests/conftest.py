@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pymupdf
 import pytest
+
+# Threads that wait for each other by spinning take forty times as long where processes outnumber cores: one each.
+# Before anything imports torch; processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # On a machine shared with others an example may take long for no fault of its own. Chosen in pyproject.toml.
 hypothesis.settings.register_profile("shared-machine", deadline=None)

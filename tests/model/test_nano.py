@@ -54,13 +54,13 @@ def read(lessons: list[Lesson]) -> list[str]:
 
 @pytest.mark.parametrize(("name", "most"), [("line", 0.03), ("four_lines", 0.10)])
 def test_clean_print_is_read(name: str, most: float) -> None:
-    lessons = reading_set(name, 30)
+    lessons = reading_set(name, 15)
     rate, worst = character_errors(read(lessons), lessons)
     assert rate <= most, worst
 
 
 def test_a_word_is_found_or_missed_rightly() -> None:
-    lessons = question_set("presence", 200)
+    lessons = question_set("presence", 100)
     said = read(lessons)
     right = [
         text.partition(",")[0] == lesson.answer.partition(",")[0] for text, lesson in zip(said, lessons, strict=True)

@@ -314,6 +314,7 @@ def test_a_run_that_dies_after_identifying_goes_on(
     rerun_does_nothing(archive, output)
 
 
+@pytest.mark.slow
 def test_they_stay_with_their_file_over_small_increments(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     for number in range(6):

@@ -81,6 +81,7 @@ def test_a_deadline_that_has_passed_computes_nothing_and_says_so(archive: Path, 
     assert after.accounting.segments == Counts(6, 6, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_actors_of_ray_heed_the_sign(archive: Path, tmp_path: Path) -> None:
     """It is up before they start: how far they get otherwise depends on the machine."""

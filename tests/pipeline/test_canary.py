@@ -288,7 +288,7 @@ class Degenerating:
         return done if self._left >= 0 else [replace(one, ids=(self._bang,) * 64) for one in done]
 
 
-@pytest.mark.parametrize("after", [0, 6])
+@pytest.mark.parametrize("after", [0, pytest.param(6, marks=pytest.mark.slow)])
 def test_an_engine_that_writes_bangs_is_found_out_at_once_or_when_it_begins_to(
     tmp_path: Path, nano: NanoReplica, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

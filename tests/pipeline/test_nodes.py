@@ -109,6 +109,7 @@ def test_nodes_come_and_go(cluster: RunningCluster, archive: Path, tmp_path: Pat
     assert rows(output) == expected
 
 
+@pytest.mark.slow
 def test_a_submitted_job_joins_its_cluster(cluster: RunningCluster, archive: Path, tmp_path: Path) -> None:
     cluster.add(2)
     environment = {**cluster.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -107,6 +107,7 @@ def test_a_video_without_sound_is_told(tmp_path: Path) -> None:
     children.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("inline_actors")
 def test_sound_alone_is_an_asset_and_a_server_that_fails_is_asked_again_by_the_next_run(tmp_path: Path) -> None:
     archive, output = tmp_path / "archive", tmp_path / "out"
