@@ -29,12 +29,13 @@ import pytest
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.measure import PROJECT, versions
+from benchmarks.measure import PROJECT
 from benchmarks.scale import draw, fake_run, in_this_process, rss_mb
 from folioscope.pipeline import run as running
 from folioscope.pipeline.storage.store import OutputStore
 from folioscope.pipeline.tables.audit import audit
 from folioscope.pipeline.tables.manifest import load_manifest
+from folioscope.pipeline.versions import versions
 
 LONGEST = 3600.0  # seconds that one start may take
 
