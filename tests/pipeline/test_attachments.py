@@ -155,6 +155,7 @@ def test_no_copy_is_kept_outside_the_cache(archive: Path, tmp_path: Path, own_ca
     assert not list((own_cache / "use").iterdir())
 
 
+@pytest.mark.slow
 def test_what_the_cache_has_lost_is_taken_out_again(archive: Path, tmp_path: Path, own_cache: Path) -> None:
     output = tmp_path / "out"
     balanced(run(archive, output, tasks=("read",)))
@@ -261,6 +262,7 @@ def test_the_attachments_of_a_changed_file_are_replaced(archive: Path, tmp_path:
     rerun_does_nothing(archive, output)
 
 
+@pytest.mark.slow
 def test_a_touched_file_has_nothing_read_again(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     run(archive, output)
@@ -357,6 +359,7 @@ def test_an_attachment_that_does_not_open_is_a_failure_of_its_own(tmp_path: Path
     assert ask(output, "SELECT reason FROM failures") == [("type_mismatch",)]
 
 
+@pytest.mark.slow
 def test_kinds_that_a_later_run_reads_are_taken_up_then(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     first = balanced(run(archive, output, kinds=("pdf",)))

@@ -73,7 +73,7 @@ def finish(archive: Path, output: Path, *, reused_at_least: int = 0) -> None:
     moment="identify, read, understand",
     outcome="what was committed stays; the same command carries on",
 )
-@pytest.mark.parametrize("stage", ["identify", "read", "understand"])
+@pytest.mark.parametrize("stage", ["identify", "read", pytest.param("understand", marks=pytest.mark.slow)])
 def test_the_driver_ends_in_a_stage(stage: str, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = StageProgress.add
 
@@ -268,7 +268,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.guarantee(
     fault="full disk", moment="identify, read, understand, publish", outcome="as where the output is not writable"
 )
-@pytest.mark.parametrize("free", [0, 40, 120], ids="{} KiB free".format)
+@pytest.mark.parametrize(
+    "free", [0, *(pytest.param(free, marks=pytest.mark.slow) for free in (40, 120))], ids="{} KiB free".format
+)
 def test_a_full_disk_ends_the_run_and_room_lets_it_carry_on(
     free: int, archive: Path, tmp_path: Path, small_disk: Path
 ) -> None:

@@ -136,7 +136,7 @@ def rerun(archive: Path, output: Path) -> Outcome:
     moment="identify, read, understand, publish",
     outcome="of a run in increments those that are published stay; the same command carries on with the rest",
 )
-@pytest.mark.parametrize("increment", [0, 2])
+@pytest.mark.parametrize("increment", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_dies_between_increments_carries_on(
     increment: int, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +163,7 @@ def test_a_run_that_dies_between_increments_carries_on(
         assert ask(tmp_path / "out", sql) == ask(tmp_path / "calm", sql), name
 
 
+@pytest.mark.slow
 def test_a_budget_holds_across_increments_and_the_newest_come_first(archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     stopped = run(archive, output, increment_files=2, max_replica_hours=1e-9)
@@ -186,6 +187,7 @@ def test_a_passed_deadline_leaves_every_file_pending(archive: Path, tmp_path: Pa
     assert outcome.accounting.assets == Counts(DOCUMENTS + 4, 0, 0, 0, DOCUMENTS + 4)
 
 
+@pytest.mark.slow
 def test_a_file_that_goes_is_deleted_by_a_run_of_many_increments(archive: Path, tmp_path: Path, make_pdf: Any) -> None:
     output = tmp_path / "out"
     rerun(archive, output)

@@ -196,7 +196,7 @@ def test_no_table_in_memory_outgrows_a_row_group(tmp_path: Path, monkeypatch: py
 # Compaction.
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     parts=st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 3)), max_size=12), min_size=9, max_size=20),
     range_bytes=st.sampled_from([1, 200_000, 64 << 20]),
@@ -286,6 +286,7 @@ def test_rows_that_contradict_each_other_are_found(tmp_path: Path) -> None:
     assert (found.doubled_rows, found.contradictions, found.sound) == (1, 1, False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("inline_actors")
 def test_files_of_the_state_are_summed_up(tmp_path: Path, make_pdf: Any) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"

@@ -44,6 +44,7 @@ def test_another_way_of_answering_computes_answers_alone(output: Path, tmp_path:
     assert accounting.answers == Counts(2, 2, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_new_revision_computes_everything_and_the_old_one_again_nothing(output: Path, tmp_path: Path) -> None:
     accounting = run(tmp_path / "archive", output, questions=(WHO,), revision="2").accounting
     assert accounting.segments == Counts(4, 4, 0, 0, 0)

@@ -77,7 +77,7 @@ def archives(draw: st.DrawFn) -> dict[str, list[Row]]:
     return {**rows, "runs": [run_row(f"run-{day}", started_at=DAYS[day]) for day in range(RUNS)]}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=archives(), keep_runs=st.integers(1, RUNS), files=st.integers(1, 2))
 def test_no_view_of_the_present_changes(rows: dict[str, list[Row]], keep_runs: int, files: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

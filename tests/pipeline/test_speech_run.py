@@ -41,6 +41,7 @@ def speech(output: Path, name: str) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_what_is_said_becomes_rows_once(tmp_path: Path) -> None:
     archive, output = tmp_path / "archive", tmp_path / "out"
