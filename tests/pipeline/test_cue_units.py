@@ -91,8 +91,8 @@ def test_each_cue_is_in_one_row_whatever_the_units(tmp_path: Path, per_unit: int
 
 def test_what_is_said_where_the_picture_breaks_off_is_told_with_the_failure(tmp_path: Path) -> None:
     whole = draw_video(tmp_path / "whole.mp4", [(RED, 40), (GREEN, 40)])
-    video = tear(whole, tmp_path / "torn.mp4", 0.6)
-    sidecar = tmp_path / "torn.en.srt"
+    video = tear(whole, tmp_path / "short.mp4", 0.6)
+    sidecar = tmp_path / "short.en.srt"
     sidecar.write_text(srt(SAID))
     output = tmp_path / "out"
     cut(actor(output, 60.0), spans(video, 1))
