@@ -78,7 +78,7 @@ SIZES = {
     "publish": (20_000, 60_000),
     "publish_wall": (5_000, 15_000),
     "idle": (100_000, 300_000),
-    "question": (2_000, 8_000),
+    "question": (5_000, 20_000),
     "upgrade": (10_000, 30_000),
     "increments": (2_000, 5_000),
     "requests": (2_048, 5_120),
@@ -303,7 +303,9 @@ def question(size: int, folder: Path) -> dict[str, float]:
     manifest = Manifest(EARLIER, 1).with_table("assets", tuple(assets.files))
     manifest = manifest.with_table("segments", tuple(segments.files))
     commits = inherited_commits(store, manifest.generation, run.setup.run_id)
-    planned = RunPlan(run.setup, store, manifest, as_listing(found, folder), commits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("folioscope.pipeline.run_plan.FIRST_FILES", size)  # all in one increment
+        planned = RunPlan(run.setup, store, manifest, as_listing(found, folder), commits)
     increment = planned.next(manifest)
     assert increment is not None
     cpu = time.process_time()
