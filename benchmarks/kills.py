@@ -29,8 +29,8 @@ import pytest
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.in_process import draw, fake_run, in_this_process, rss_mb
 from benchmarks.measure import PROJECT
-from benchmarks.scale import draw, fake_run, in_this_process, rss_mb
 from folioscope.pipeline import run as running
 from folioscope.pipeline.storage.store import OutputStore
 from folioscope.pipeline.tables.audit import audit

@@ -23,8 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -39,13 +38,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.counted_store import CountedFileSystem, dollars, register
+from benchmarks.in_process import draw, fake_run, in_this_process, rss_mb
 from benchmarks.measure import PROJECT
 from folioscope.model.fake import FakeReplica
-from folioscope.model.load import describe_replica
-from folioscope.model.protocol import AssetText, Block, Summary, TextLayer
+from folioscope.model.protocol import AssetText, Summary
 from folioscope.pipeline import run as running
-from folioscope.pipeline.config import RunConfig
-from folioscope.pipeline.decode.pages import DecodedPage, Probe
 from folioscope.pipeline.planning.listing import Listing
 from folioscope.pipeline.planning.units import block_budget, into_blocks
 from folioscope.pipeline.questions import QuestionSpec
@@ -109,12 +106,6 @@ def as_listing(found: pa.Table, folder: Path) -> Listing:
     pq.write_table(found, path)
     facts = ListingFacts(found.num_rows, found.num_rows, (), (), output_is_input=False)
     return Listing(ListedFiles(path, (), coverage(("s3://archive",)), facts))
-
-
-def fake_run(output: str, **options: Any) -> Run:
-    settings = {"inputs": ("s3://archive",), "output": output, "model": "fake", "layout": "fast"} | options
-    config = RunConfig(**settings)
-    return Run(config, describe_replica(config.choice))
 
 
 def assets_of(found: pa.Table, **more: Any) -> pa.Table:
@@ -362,48 +353,6 @@ def upgrade(size: int, folder: Path) -> dict[str, float]:
 # Whole runs.
 
 
-class Bytes:
-    """Decode children that take a file's few bytes for its page."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def probe(self, path: Path, name: str) -> Probe:
-        return Probe("pdf", 1)
-
-    def decode(self, path: Path, _kind: str, first: int, last: int, *_: object) -> list[DecodedPage]:
-        words = path.read_text()
-        layer = TextLayer("usable", "it says so", (Block("text", words),), "en", False)
-        return [DecodedPage(page, 100, 100, 0, None, layer) for page in range(first, last + 1)]
-
-
-@contextmanager
-def in_this_process() -> Iterator[None]:
-    @contextmanager
-    def no_session(*_: object) -> Iterator[None]:
-        yield
-
-    def inline(source: Any, actor: Callable[..., Any], job: object, **_: object) -> Iterator[pa.Table]:
-        worker = actor(job)
-        for block in source:
-            yield worker(block)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("stage_runner", "file_stages"):
-            patch.setattr(f"folioscope.pipeline.{module}.run_actors", inline)
-        patch.setattr("folioscope.pipeline.session.ray_session", no_session)
-        for stage in ("identify", "prefetch"):
-            patch.setattr(f"folioscope.pipeline.stages.{stage}.DecodeChildren", Bytes)
-        yield
-
-
-def draw(size: int, folder: Path) -> str:
-    for number in range(size):
-        path = folder / "in" / f"{number // 1000:03d}" / f"{number:06d}.pdf"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"letter number {number}")
-    return str(folder / "in")
-
-
 def increments(size: int, folder: Path) -> dict[str, float]:
     run = fake_run(str(folder / "out"), inputs=(draw(size, folder),), increment_files=500, tasks=("read", "summarize"))
     memory: list[float] = []
@@ -429,11 +378,6 @@ def increments(size: int, folder: Path) -> dict[str, float]:
         "warm_mb": memory[1],
         "last_mb": memory[-1],
     }
-
-
-def rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
 
 
 def requests(size: int, folder: Path) -> dict[str, float]:

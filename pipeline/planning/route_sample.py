@@ -1,30 +1,25 @@
 """How many of a plan's pages a model will read: a few pages of a few files, drawn at random, put to the rules.
 
 Files are drawn as for counting pages (``sample.py``), the same ones each time; of each some pages are decoded as the
-run would decode them. Costs what the rules cost, up to a second a page; ends after ``MOST_SECONDS``.
+run would decode them. Costs what the rules cost, up to a second a page, and what ``drawn_files.py`` says.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from folioscope.pipeline.config import RunConfig
 from folioscope.pipeline.decode.children import DecodeChildren
 from folioscope.pipeline.decode.pages import DecodedPage, DecodeSettings
-from folioscope.pipeline.decoding import child_limits, plain_passwords
-from folioscope.pipeline.failures import Failure
 from folioscope.pipeline.interval import Interval
-from folioscope.pipeline.storage.download_cache import DownloadCache
-from folioscope.pipeline.storage.sources import SourceFile
+from folioscope.pipeline.planning.drawn_files import FILES, look_into
 from folioscope.pipeline.tables.ledger import Ledger
 
-FILES = 40
 PAGES_OF_A_FILE = 2
-MOST_SECONDS = 20.0
 FEW_FILES = 5  # below this their spread says nothing: any share is possible
 Z80 = 1.2816
 _DRAWN = """
@@ -62,34 +57,17 @@ class RouteSampler:
 
     def share(self, ledger: Ledger) -> RouteShare | None:
         """None where no page could be drawn."""
-        rows = ledger.query(_DRAWN.format(FILES)).to_pylist()
-        sources = [SourceFile(row["uri"], row["size"], row["etag"], None) for row in rows]
-        return share_of(list(self._look(sources)))
+        drawn = ledger.query(_DRAWN.format(FILES))
+        return share_of([routed for _, routed in look_into(self._config, drawn, self._routed) if routed is not None])
 
-    def _look(self, sources: Sequence[SourceFile]) -> Iterator[RoutedFile]:
-        until = time.monotonic() + MOST_SECONDS
-        cache = DownloadCache(max_bytes=int(self._config.cache_gb * 2**30))
-        children = DecodeChildren(1, child_limits(self._config), plain_passwords(self._config))
-        try:
-            for source in sources:
-                if time.monotonic() > until:
-                    return
-                try:
-                    with cache.open(source, None, self._config.max_file_mb << 20) as path:
-                        count = children.probe(path, source.uri).page_count or 0
-                        drawn = random.Random(count).sample(range(1, count + 1), min(count, PAGES_OF_A_FILE))
-                        decoded = [
-                            page
-                            for number in drawn
-                            for page in children.decode(path, "pdf", number, number, self._settings, source.uri)
-                        ]
-                except Failure:  # the run will record it; here it is a file without pages
-                    continue
-                routed = [page.routed.reader for page in decoded if isinstance(page, DecodedPage) and page.routed]
-                if routed:
-                    yield RoutedFile(count, sum(reader == "layer" for reader in routed) / len(routed))
-        finally:
-            children.close()
+    def _routed(self, children: DecodeChildren, path: Path, uri: str) -> RoutedFile | None:
+        """None where no page of those drawn could be decoded."""
+        count = children.probe(path, uri).page_count or 0
+        drawn = random.Random(count).sample(range(1, count + 1), min(count, PAGES_OF_A_FILE))
+        decoded = (children.decode(path, "pdf", number, number, self._settings, uri) for number in drawn)
+        pages = [page for some in decoded for page in some if isinstance(page, DecodedPage)]
+        readers = [page.routed.reader for page in pages if page.routed]
+        return RoutedFile(count, readers.count("layer") / len(readers)) if readers else None
 
 
 def share_of(files: Sequence[RoutedFile]) -> RouteShare | None:

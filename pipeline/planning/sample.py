@@ -1,28 +1,21 @@
 """A look into a few files, so that the first plan over an output can tell how many pages are coming.
 
-Files are drawn at random, the same ones each time, fetched as a run would fetch them, and their pages counted in a
-decode child. Costs some 20 ms a file of a disk, and what their bytes take over a network; ends after ``MOST_SECONDS``.
+Files are drawn at random, the same ones each time, and their pages counted; ``drawn_files.py`` says what that costs.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from folioscope.pipeline.config import RunConfig
 from folioscope.pipeline.decode.children import DecodeChildren
 from folioscope.pipeline.decode.pages import DecodeSettings
-from folioscope.pipeline.decoding import child_limits, plain_passwords
-from folioscope.pipeline.failures import Failure
 from folioscope.pipeline.interval import Interval
+from folioscope.pipeline.planning.drawn_files import FILES, look_into
 from folioscope.pipeline.planning.route_sample import RouteSampler
-from folioscope.pipeline.storage.download_cache import DownloadCache
-from folioscope.pipeline.storage.sources import SourceFile
 from folioscope.pipeline.tables.ledger import Ledger
 
-FILES = 40
-MOST_SECONDS = 20.0
 _DRAWN = """
     SELECT listed.uri, listed.etag, listed.size FROM listed SEMI JOIN to_look USING (uri)
     WHERE coalesce(listed.named_kind, 'pdf') = $1 ORDER BY hash(listed.uri, 7) LIMIT {}
@@ -60,22 +53,9 @@ class PageSampler:
 
     def count(self, ledger: Ledger, kind: str) -> list[CountedFile]:
         """The files of a kind that were drawn, as many as time allowed."""
-        rows = ledger.query(_DRAWN.format(FILES), [kind]).to_pylist()
-        return list(self._look([SourceFile(row["uri"], row["size"], row["etag"], None) for row in rows]))
+        drawn = ledger.query(_DRAWN.format(FILES), [kind])
+        return [CountedFile(pages or 0, source.size or 0) for source, pages in look_into(self._config, drawn, _pages)]
 
-    def _look(self, sources: list[SourceFile]) -> Iterator[CountedFile]:
-        until = time.monotonic() + MOST_SECONDS
-        cache = DownloadCache(max_bytes=int(self._config.cache_gb * 2**30))
-        children = DecodeChildren(1, child_limits(self._config), plain_passwords(self._config))
-        try:
-            for source in sources:
-                if time.monotonic() > until:
-                    return
-                try:
-                    with cache.open(source, None, self._config.max_file_mb << 20) as path:
-                        pages = children.probe(path, source.uri).page_count or 0
-                except Failure:  # the run will record it; here it is a file without pages
-                    pages = 0
-                yield CountedFile(pages, source.size or 0)
-        finally:
-            children.close()
+
+def _pages(children: DecodeChildren, path: Path, uri: str) -> int:
+    return children.probe(path, uri).page_count or 0

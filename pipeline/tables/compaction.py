@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import TypeVar
 
 import pyarrow as pa
@@ -132,9 +132,15 @@ class KeyRange:
         )
 
     def of(self, name: str, table: pa.Table) -> pa.Table:
-        if self.first is not None:
-            table = table.filter(pc.greater_equal(range_keys(name, table), self.first))
-        return table if self.end is None else table.filter(pc.less(range_keys(name, table), self.end))
+        """The rows of a table that lie in the range."""
+        if self.first is None and self.end is None:
+            return table
+        keys = range_keys(name, table)
+        inside = [
+            *([] if self.first is None else [pc.greater_equal(keys, self.first)]),
+            *([] if self.end is None else [pc.less(keys, self.end)]),
+        ]
+        return table.filter(reduce(pc.and_, inside))
 
 
 def key_ranges(store: OutputStore, name: str, files: Sequence[DataFile]) -> list[KeyRange]:

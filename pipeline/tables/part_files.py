@@ -74,11 +74,13 @@ def write_part(store: OutputStore, name: str, path: str, table: pa.Table) -> Dat
 def sorted_pieces(name: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Rows given in any order as sorted tables, each with as many of them as make a file."""
     held: list[pa.Table] = []
+    size = 0
     for table in tables:
         held.append(table)
-        if sum(piece.nbytes for piece in held) > FILE_BYTES:
+        size += table.nbytes
+        if size > FILE_BYTES:
             yield pa.concat_tables(held).sort_by(sort_keys(name))
-            held = []
+            held, size = [], 0
     if any(piece.num_rows for piece in held):
         yield pa.concat_tables(held).sort_by(sort_keys(name))
 
