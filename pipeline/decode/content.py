@@ -1,8 +1,8 @@
 """A page's text layer as MuPDF gives it, mended where it needs it: blocks of lines of spans, in content order.
 
 Most pages need nothing and cost what MuPDF's own extraction costs. Where something speaks for it (glyphs drawn twice,
-codes without letters, right-to-left or vertical writing, letter-spaced words, blanks inside numbers, accents beside
-their letters) the page is taken apart glyph by glyph, which costs some 20 ms more.
+codes without letters, fonts of signs, right-to-left or vertical writing, letter-spaced words, blanks inside numbers,
+accents beside their letters) the page is taken apart glyph by glyph, which costs some 20 ms more.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pymupdf
 
 from folioscope.pipeline.decode import bidi, fontmaps, repeats, upright
 from folioscope.pipeline.decode.lines import ACCENTS
+from folioscope.pipeline.decode.symbol_fonts import signs_of
 
 Raw = dict[str, Any]
 
@@ -109,6 +110,8 @@ def _needs_mending(blocks: list[Raw]) -> bool:
                 return True
             for span in line["spans"]:
                 if span["char_flags"] & _NUMBERED or "\ufffd" in span["text"]:
+                    return True
+                if span["text"].strip() and signs_of(span["font"]) is not None:
                     return True
                 if _is_copy(span, seen):
                     return True

@@ -1,4 +1,4 @@
-"""What a font's codes stand for where the file does not say: TeX fonts without names, and glyph numbers for letters.
+"""What a font's codes stand for where the file does not say: TeX fonts without names, fonts of signs, glyph numbers.
 
 Judged font by font, on evidence that the page itself gives. A text font drawn as pictures (Type 3) whose low codes
 stand between letters is a TeX font, in one of TeX's two encodings. Glyph numbers (MuPDF marks them) are looked up in
@@ -15,6 +15,8 @@ from functools import lru_cache, partial
 from typing import Any
 
 import pymupdf
+
+from folioscope.pipeline.decode.symbol_fonts import signs_of
 
 UNKNOWN = "\ufffd"
 _NUMBERED = pymupdf.mupdf.FZ_STEXT_UNICODE_IS_CID | pymupdf.mupdf.FZ_STEXT_UNICODE_IS_GID
@@ -60,8 +62,13 @@ def map_unknown(page: pymupdf.Page, blocks: Sequence[dict[str, Any]]) -> None:
                 (numbered if span["char_flags"] & _NUMBERED else named)[span["font"]].append(span)
     for font, spans in numbered.items():
         _map(spans, _glyph_letters(page, font, spans))
+        _map(spans, partial(_looked_up, signs_of(font) or {}))
     type3 = {entry[4] for entry in page.get_fonts() if entry[2] == "Type3"} if named else set()
     for font, spans in named.items():
+        signs = signs_of(font)
+        if signs is not None:
+            _map(spans, partial(_looked_up, signs))
+            continue
         table = tex_table(spans) if font in type3 or not type3.isdisjoint((font, font.partition("+")[2])) else None
         if table is not None:
             _map(spans, partial(_looked_up, table))

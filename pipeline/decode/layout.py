@@ -16,6 +16,7 @@ from pymupdf4llm.helpers import document_layout, get_text_lines, utils
 
 from folioscope.model.flow import mend_flow
 from folioscope.model.protocol import Block, BlockKind, Box
+from folioscope.pipeline.decode.beside import with_states
 from folioscope.pipeline.decode.bidi import is_rtl
 from folioscope.pipeline.decode.code import code_text, is_code
 from folioscope.pipeline.decode.content import Content, page_content, without_hidden
@@ -86,7 +87,7 @@ def page_layout(page: pymupdf.Page, content: Content) -> PageLayout:
             single.insert_pdf(page.parent, from_page=page.number, to_page=page.number)
             copy = single[0]
             copy.remove_rotation()
-            return _laid_out(page, copy, without_hidden(page_content(copy), content))
+            return _laid_out(page, copy, without_hidden(with_states(copy, page_content(copy)), content))
 
 
 def vectors_drawn(page: pymupdf.Page) -> int:

@@ -14,7 +14,7 @@ import pymupdf
 
 from folioscope.model.plain_text import strip_markup
 from folioscope.model.protocol import Block, TextLayer
-from folioscope.pipeline.decode.beside import comment_blocks, with_field_states
+from folioscope.pipeline.decode.beside import comment_blocks, with_states
 from folioscope.pipeline.decode.content import Content, page_content
 from folioscope.pipeline.decode.furniture import mark_furniture
 from folioscope.pipeline.decode.layer_quality import CIPHER_LETTERS, LayerFacts, classify_text_layer
@@ -39,7 +39,7 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
     content = page_content(page)
     if _turn_upright(page, content):
         content = page_content(page)
-    content = with_field_states(page, content)
+    content = with_states(page, content)
     text = content.text
     spans = content.spans
     hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN or span["alpha"] == 0)
