@@ -35,6 +35,7 @@ from folioscope.pipeline.decode.regions import (
     shared,
 )
 from folioscope.pipeline.decode.tables import page_tables
+from folioscope.pipeline.decode.typed_tables import with_typed_tables
 
 pymupdf4llm.use_layout(True)
 
@@ -129,7 +130,7 @@ def _regions(page: pymupdf.Page, content: Content, raw: list[Any]) -> tuple[list
     found = [((box[0], box[1], box[2], box[3]), box[4]) for box in page.layout_information if box[4] != "table"]
     seen = [box["group_bbox"] for box in network if box["class_name"] == "table"]
     lost = any(all(shared(box, table.bounds) < _REBUILT * _area(box) for table in tables) for box in seen)
-    return parted(claimed(content, found, tables)), lost
+    return with_typed_tables(parted(claimed(content, found, tables))), lost
 
 
 def _area(box: Sequence[float]) -> float:

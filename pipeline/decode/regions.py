@@ -169,7 +169,7 @@ def _around_tables(region: Region, tables: Sequence[Bounds]) -> list[Region]:
     for span in region.spans:
         pieces[sum(span["bbox"][1] >= table[1] for table in inner)].append(span)
     kind = "fallback" if region.kind == "picture" else region.kind
-    return [_piece(region, spans, kind) for _, spans in sorted(pieces.items())]
+    return [part_of(region, spans, kind) for _, spans in sorted(pieces.items())]
 
 
 def _columns(region: Region) -> list[Region]:
@@ -179,25 +179,25 @@ def _columns(region: Region) -> list[Region]:
         left = [span for span in region.spans if span["bbox"][2] <= cut]
         right = [span for span in region.spans if span["bbox"][0] >= cut]
         if _is_column(left) and _is_column(right):
-            return [piece for side in (left, right) for piece in _columns(_piece(region, side))]
+            return [piece for side in (left, right) for piece in _columns(part_of(region, side))]
         if _is_margin_note(left, right) or _is_margin_note(right, left):
-            return [_piece(region, left), _piece(region, right)]
+            return [part_of(region, left), part_of(region, right)]
     return [region]
 
 
 def _is_margin_note(note: Sequence[Span], body: Sequence[Span]) -> bool:
-    """True for rows that stand beside prose, on lines of their own, written before or after all of it."""
+    """True for rows that stand beside prose, written at one go, half of them on lines of their own."""
     if not note or not _is_column(body) or len(rows(note)) < 2:
         return False
-    apart = max(s["number"] for s in note) < min(s["number"] for s in body) or min(s["number"] for s in note) > max(
-        s["number"] for s in body
-    )
+    first, last = min(span["number"] for span in note), max(span["number"] for span in note)
+    if any(first < span["number"] < last for span in body):
+        return False
     lines = [span["origin"][1] for span in body]
     level = sum(any(abs(span["origin"][1] - line) < 1.0 for line in lines) for span in note)
-    return apart and level <= len(note) / 2
+    return level <= len(note) / 2
 
 
-def _piece(region: Region, spans: list[Span], kind: str | None = None) -> Region:
+def part_of(region: Region, spans: list[Span], kind: str | None = None) -> Region:
     """A part of a region, no taller than it was."""
     x0, y0, x1, y1 = hull([span["bbox"] for span in spans])
     top, bottom = max(y0, region.bounds[1]), min(y1, region.bounds[3])
@@ -238,7 +238,7 @@ def _bullets(region: Region) -> list[Region]:
     pieces = []
     for start, end in pairwise(cuts):
         spans = [span for row in lines[start:end] for span in row]
-        pieces.append(_piece(region, spans, "list-item" if start in starts else None))
+        pieces.append(part_of(region, spans, "list-item" if start in starts else None))
     return pieces
 
 
@@ -271,7 +271,7 @@ def in_content_order(regions: Sequence[Region]) -> list[Region]:
             last[1].append(span)
         else:
             pieces.append((region, [span]))
-    return [region if len(own) == len(region.spans) else _piece(region, own) for region, own in pieces] + [
+    return [region if len(own) == len(region.spans) else part_of(region, own) for region, own in pieces] + [
         region for region in regions if not region.spans
     ]
 

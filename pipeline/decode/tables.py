@@ -1,8 +1,8 @@
 """The tables of a page: PyMuPDF's table finder, put right where its grid and the words on it disagree.
 
 Cells take whole words of the mended text. What has one column is no table. A row of column names that stands above the
-grid joins it, a title that was taken for a row leaves it (``table_grid.py`` and ``table_seams.py``). The finder costs
-about 0.3 s a page.
+grid joins it, a title that was taken for a row leaves it (``table_grid.py``, ``table_seams.py``), lines of one stripe
+are one row (``table_stripes.py``). The finder costs about 0.3 s a page.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from folioscope.pipeline.decode.table_rows import (
     without_notes,
 )
 from folioscope.pipeline.decode.table_seams import Row, box_of, split_columns, split_spans
+from folioscope.pipeline.decode.table_stripes import Stripe, joined_by_stripes, stripes_of
 from folioscope.pipeline.decode.words import Bounds, Word, holds, page_words, text_of
 
 __all__ = ["Bounds", "Table", "page_tables"]
@@ -49,11 +50,13 @@ def page_tables(page: pymupdf.Page, content: Content) -> list[Table]:
     found = page.find_tables(use_layout=True, union=True, refine=True).tables
     if not found:
         return []
-    words = page_words(page, content)
-    return [table for raw in found for table in _tables_in(raw, words, mended=content.mended)]
+    words, stripes = page_words(page, content), stripes_of(page)
+    return [table for raw in found for table in _tables_in(raw, words, stripes, mended=content.mended)]
 
 
-def _tables_in(raw: Any, words: Sequence[Word], *, mended: bool) -> list[Table]:
+def _tables_in(
+    raw: Any, words: Sequence[Word], stripes: Sequence[tuple[Bounds, list[Stripe]]], *, mended: bool
+) -> list[Table]:
     bounds: Bounds = tuple(float(value) for value in raw.bbox)  # type: ignore[assignment]
     if raw.placements is None:
         return [Table(bounds, _plain_html(raw.extract()), (bounds,))]
@@ -68,7 +71,7 @@ def _tables_in(raw: Any, words: Sequence[Word], *, mended: bool) -> list[Table]:
     filled = [sum(bool((cell.text or "").strip()) for cell in row) for row in rows]
     if not rows or sum(cells <= 1 for cells in filled) >= _ROW_OF_ONE * len(filled):
         return []
-    rows = with_phrases_whole(rows, own)
+    rows = with_phrases_whole(joined_by_stripes(rows, own, stripes), own)
     for row in rows:
         join_phrases(row, own)
     split_spans(rows, own)

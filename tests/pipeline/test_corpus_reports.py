@@ -109,6 +109,7 @@ def test_persian_cells_once_and_in_order(corpus: Path) -> None:
         assert text.count(words) == 1
     assert "2-5- استاندارد کالا" in text
     assert "3- پذیرش در بورس" in text
+    assert text.count("☐ بلی ☑ خیر") == 2
 
 
 def test_arabic_cells_in_logical_order_and_plain_letters(corpus: Path) -> None:
@@ -128,6 +129,13 @@ def test_narrow_gutters_and_tables_of_contents(corpus: Path) -> None:
     assert "including titles" in text
     assert "correctly follow the flow" in text
     assert text.count(". 1\n") + text.count(". 2\n") >= 5, "page numbers stand in their lines"
+
+
+def test_a_note_in_the_margin_and_a_small_table_are_apart_from_the_prose(corpus: Path) -> None:
+    text = text_of(corpus, "column-order/bug1997343.pdf", 2)
+    assert "\nMarginal notes are usually placed in the outer margin.\n" in text
+    assert "Larger figures such as Figure 1 are usually placed in a float" in text
+    assert rows_of(text) == [["Name", "Value"], ["This", "11"], ["That", "2"]]
 
 
 def test_three_columns_each_under_its_heading(corpus: Path) -> None:
@@ -177,7 +185,9 @@ def test_a_list_of_firms_is_taken_from_its_text_layer(corpus: Path) -> None:
     layer = layer_of(corpus, "false-garbled/m27.pdf", 2)
     assert layer.verdict == "usable"
     assert [block.kind for block in layer.blocks].count("table") == 1
-    assert "BELLAROMA LLC" in to_markdown(layer.blocks)
+    rows = [" ".join(" ".join(row).split()) for row in rows_of(to_markdown(layer.blocks))]
+    assert "632426 BAW BELLAROMA LLC BELLAROMA LLC 1831 NORTHWEST CACHE ROAD LAWTON OK 73507 - 2014/05/16" in rows
+    assert sum(row[:1].isdigit() for row in rows) == len(rows) - 2, "a row for each licence, below the names"
 
 
 def test_a_vertical_font_on_upright_lines(corpus: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows of found tables: numbers side by side, second lines of labels, units, notes, folded tables."""
+"""Rows of found tables: numbers side by side, second lines of labels, units, notes, folded tables, stripes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from folioscope.pipeline.decode.table_rows import (
     without_notes,
 )
 from folioscope.pipeline.decode.table_seams import Row
+from folioscope.pipeline.decode.table_stripes import joined_by_stripes
 from folioscope.pipeline.decode.words import Word
 
 WIDE, HIGH = 100.0, 14.0
@@ -153,3 +154,50 @@ def test_names_that_do_not_come_again_fold_nothing() -> None:
 )
 def test_leaders_are_no_words(text: str, bare: str) -> None:
     assert without_leaders(text) == bare
+
+
+def striped(*stripes: tuple[int, int]) -> list[tuple[tuple[float, float, float, float], list[tuple[float, float]]]]:
+    """Stripes over lines first..last of a table of three columns."""
+    places = [(HIGH * first, HIGH * (last + 1)) for first, last in stripes]
+    return [((0.0, places[0][0], 3 * WIDE, places[-1][1]), places)]
+
+
+def test_lines_of_one_stripe_are_one_row_set_at_its_foot() -> None:
+    rows, words = table(
+        ("Licence", "Address", "Town"),
+        ("", "12 Quay", ""),
+        ("101", "Street", "Hythe"),
+        ("", "9 Long", ""),
+        ("102", "Lane", "Sallow"),
+        ("103", "Mill", "Carrow"),
+        ("104", "Croft", "Hythe"),
+        ("", "1 New", ""),
+        ("105", "Road", "Carrow"),
+        ("106", "Weir", "Sallow"),
+    )
+    rows[0][1].text, rows[0][1].bbox = "Address 12 Quay", (WIDE, 0.0, 2 * WIDE, 2 * HIGH)  # as finders take it
+    del rows[1]
+    found = joined_by_stripes(rows, words, striped((3, 4), (6, 6), (9, 9)))
+    assert texts(found) == [
+        ["Licence", "Address", "Town"],
+        ["101", "12 Quay Street", "Hythe"],
+        ["102", "9 Long Lane", "Sallow"],
+        ["103", "Mill", "Carrow"],
+        ["104", "Croft", "Hythe"],
+        ["105", "1 New Road", "Carrow"],
+        ["106", "Weir", "Sallow"],
+    ]
+
+
+def test_stripes_over_several_rows_each_join_none() -> None:
+    lines = [("Town", "Year", "Ships"), *((("Hythe", "Sallow")[n % 2], f"19{n:02d}", str(3 * n)) for n in range(12))]
+    rows, words = table(*lines)
+    wanted = texts(rows)
+    assert texts(joined_by_stripes(rows, words, striped((1, 2), (5, 6), (9, 10)))) == wanted
+
+
+def test_a_group_named_once_beside_its_rows_stays_several_rows() -> None:
+    groups = [("Hythe", "1901", "3"), ("", "1902", "4"), ("Sallow", "1901", "7"), ("", "1902", "9")]
+    rows, words = table(("Town", "Year", "Ships"), *groups, *groups, *groups[:2])
+    wanted = texts(rows)
+    assert texts(joined_by_stripes(rows, words, striped((1, 2), (5, 6), (9, 10)))) == wanted

@@ -15,8 +15,10 @@ from folioscope.model.protocol import PageInput
 from folioscope.pipeline.decode.lines import clean, join_lines
 from folioscope.pipeline.decode.pages import DecodeSettings, Layout
 from folioscope.pipeline.decode.pdf import decode_pdf_page
+from folioscope.pipeline.decode.regions import Region
 from folioscope.pipeline.decode.symbol_fonts import signs_of
 from folioscope.pipeline.decode.text_layer import extract_text_layer
+from folioscope.pipeline.decode.typed_tables import with_typed_tables
 from folioscope.pipeline.failures import Failure, Reason
 
 LEFT = [f"Left column sentence {n} runs along in its narrow column until it ends." for n in range(6)]
@@ -150,6 +152,38 @@ def test_states_of_fields_stand_beside_their_labels_and_comments_apart() -> None
     assert "treasurer" not in text
     assert [block.text for block in layer.blocks if block.kind == "comment"] == ["Ask the treasurer about this."]
     assert "comments" in layer.flags
+
+
+def test_a_note_in_the_margin_is_no_part_of_the_lines_beside_it() -> None:
+    page = pymupdf.open().new_page()
+    body = "Larger figures are usually placed in a float, so that a page can be broken well, and further lines follow."
+    for number in range(6):
+        page.insert_text((150, 100 + 14 * number), f"{number} {body[:70]}", fontsize=10)
+    for number, words in enumerate(["Marginal", "notes are", "placed in", "the outer", "margin."]):
+        page.insert_text((70, 100 + 11.2 * number), words, fontsize=10)
+    text = to_markdown(extract_text_layer(page, "full").blocks)
+    assert "Marginal notes are placed in the outer margin." in text
+
+
+def test_a_small_table_that_was_typed_into_a_paragraph_is_a_table() -> None:
+    words = [("Port", "Ships"), ("Hythe", "11"), ("Sallow", "2"), ("Carrow", "1,204")]
+    spans = [
+        {"text": text, "bbox": (100.0 + 60 * column, 12.0 * row, 100.0 + 60 * column + 6 * len(text), 12.0 * row + 10)}
+        | {"size": 10.0, "number": 2 * row + column, "origin": (0.0, 12.0 * row + 8)}
+        for row, line in enumerate(words)
+        for column, text in enumerate(line)
+    ]
+    above = {"text": "Example", "bbox": (110.0, -14.0, 150.0, -4.0), "size": 10.0, "number": -1, "origin": (0.0, -6.0)}
+    region = Region((100.0, -14.0, 190.0, 46.0), "formula", None, [above, *spans])
+    before, found = with_typed_tables([region])
+    assert [span["text"] for span in before.spans] == ["Example"]
+    assert (found.kind, found.html) == (
+        "table",
+        "<table><tr><th>Port</th><th>Ships</th></tr><tr><td>Hythe</td><td>11</td></tr>"
+        "<tr><td>Sallow</td><td>2</td></tr><tr><td>Carrow</td><td>1,204</td></tr></table>",
+    )
+    contents = Region((100.0, 0.0, 190.0, 46.0), "text", None, spans[2:])
+    assert with_typed_tables([contents]) == [contents], "rows of figures without names are no table"
 
 
 def boxes_to_tick(page: pymupdf.Page) -> None:

@@ -1,0 +1,94 @@
+"""Small tables without a ruling, which the network takes for a formula or a paragraph: names over columns of figures.
+
+A run of rows counts that have as many pieces each, one below the other, under a row of names, with figures alone in a
+column; short cells only. Tables of contents have no names over their page numbers. Costs nothing to speak of.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from folioscope.pipeline.decode.regions import Region, Span, hull, part_of, rows
+
+_KINDS = frozenset({"formula", "text", "fallback", "table-fallback"})
+_FEWEST_ROWS = 3
+_LONGEST_CELL = 25  # characters
+_WHITE = 0.9  # of the font size: white between two cells of a row
+_FIGURE = re.compile(r"[-–−+(]?[$€£]?[-–−+]?\d[\d.,]*[%)]?")
+
+Cells = list[list[Span]]  # of one row
+
+
+def with_typed_tables(regions: Sequence[Region]) -> list[Region]:
+    """The regions, with what looks like a table in a paragraph or formula as one, the rows above and below apart."""
+    return [part for region in regions for part in (_parts(region) if region.kind in _KINDS else [region])]
+
+
+def _parts(region: Region) -> list[Region]:
+    lines = [_cells(row) for row in rows(region.spans)]
+    found = _longest_table(lines)
+    if found is None:
+        return [region]
+    start, end = found
+    parts = []
+    for first, last in ((0, start), (start, end), (end, len(lines))):
+        spans = [span for line in lines[first:last] for cell in line for span in cell]
+        if not spans:
+            continue
+        if first == start:
+            parts.append(Region(hull([span["bbox"] for span in spans]), "table", _html(lines[start:end]), spans))
+        else:
+            parts.append(part_of(region, spans, "text"))
+    return parts
+
+
+def _cells(row: Sequence[Span]) -> Cells:
+    """The spans of a row, those that follow each other with no more than a blank between them together."""
+    ordered = sorted(row, key=lambda span: span["bbox"][0])
+    cells = [[ordered[0]]]
+    for before, span in pairwise(ordered):
+        if span["bbox"][0] - before["bbox"][2] > _WHITE * span["size"]:
+            cells.append([])
+        cells[-1].append(span)
+    return cells
+
+
+def _longest_table(lines: Sequence[Cells]) -> tuple[int, int] | None:
+    """(first row, end) of the longest run of rows that are a table."""
+    best: tuple[int, int] | None = None
+    for start in range(len(lines)):
+        end = start + 1
+        while end < len(lines) and len(lines[end]) == len(lines[start]):
+            end += 1
+        if (best is None or end - start > best[1] - best[0]) and _is_table(lines[start:end]):
+            best = (start, end)
+    return best
+
+
+def _is_table(lines: Sequence[Cells]) -> bool:
+    if len(lines) < _FEWEST_ROWS or len(lines[0]) < 2:
+        return False
+    columns = list(zip(*lines, strict=True))
+    boxes = [hull([span["bbox"] for cell in column for span in cell]) for column in columns]
+    if any(left[2] > right[0] for left, right in pairwise(boxes)):
+        return False
+    texts = [[_text(cell) for cell in column] for column in columns]
+    if any(len(text) > _LONGEST_CELL for column in texts for text in column):
+        return False
+    named = not any(_FIGURE.fullmatch(column[0]) for column in texts)
+    return named and any(all(map(_FIGURE.fullmatch, column[1:])) for column in texts[1:])
+
+
+def _text(cell: Sequence[Span]) -> str:
+    return " ".join("".join(span["text"] for span in cell).split())
+
+
+def _html(lines: Sequence[Cells]) -> str:
+    body = ""
+    for number, line in enumerate(lines):
+        tag = "td" if number else "th"
+        body += f"<tr>{''.join(f'<{tag}>{html.escape(_text(cell), quote=False)}</{tag}>' for cell in line)}</tr>"
+    return f"<table>{body}</table>"
