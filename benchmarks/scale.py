@@ -24,9 +24,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -40,37 +40,38 @@ if __package__ in (None, ""):
 from benchmarks.counted_store import CountedFileSystem, dollars, register
 from benchmarks.in_process import draw, fake_run, in_this_process, rss_mb
 from benchmarks.measure import PROJECT
+from benchmarks.synthetic_archive import (
+    EARLIER,
+    MOMENT,
+    as_listing,
+    asset_id,
+    assets_of,
+    commit_synthetically,
+    idle_run,
+    objects,
+    publish_at_rest,
+)
 from folioscope.model.fake import FakeReplica
 from folioscope.model.protocol import AssetText, Summary
 from folioscope.pipeline import run as running
-from folioscope.pipeline.planning.listing import Listing
 from folioscope.pipeline.planning.units import block_budget, into_blocks
 from folioscope.pipeline.questions import QuestionSpec
-from folioscope.pipeline.run import Run
 from folioscope.pipeline.run_plan import RunPlan
 from folioscope.pipeline.stages.document_prefetch import UnderstandJob
 from folioscope.pipeline.stages.turns import Turns
 from folioscope.pipeline.stages.understand import UnderstandLoop
-from folioscope.pipeline.storage.inputs import coverage
-from folioscope.pipeline.storage.listing import LISTED, ListedFiles, ListingFacts
 from folioscope.pipeline.storage.store import OutputStore
 from folioscope.pipeline.tables.assets import upgraded
-from folioscope.pipeline.tables.commits import CommitRecord, Part, Unit
 from folioscope.pipeline.tables.ledger import Ledger
-from folioscope.pipeline.tables.manifest import DataFile, Manifest, save_manifest
-from folioscope.pipeline.tables.part_files import TableWriter, write_part
+from folioscope.pipeline.tables.manifest import DataFile, Manifest
+from folioscope.pipeline.tables.part_files import TableWriter
 from folioscope.pipeline.tables.publish import Publication
-from folioscope.pipeline.tables.state import STATE, write_state
 from folioscope.pipeline.tables.takeover import inherited_commits
 from folioscope.pipeline.tables.work import WorkArea
 from folioscope.pipeline.versions import versions
 from folioscope.schemas.migrations import TABLE_KEY, VERSION_KEY, schema_at
 from folioscope.schemas.tables import SCHEMA_VERSION, TABLES
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-EARLIER = "20260101T000000000000-000000"
-BLOCK = 512  # pages, as a run in fast layout has them
-DOCUMENT_BLOCK = 64
 SIZES = {
     "publish": (20_000, 60_000),
     "publish_wall": (5_000, 15_000),
@@ -82,102 +83,11 @@ SIZES = {
 }
 
 
-def asset_id(number: int) -> str:
-    return sha256(str(number).encode()).hexdigest()
-
-
-def objects(size: int) -> pa.Table:
-    """``size`` objects in a bucket, as a listing gives them."""
-    table = pa.table(
-        {
-            "uri": [f"s3://archive/{number // 1000:06d}/letter-{number:09d}.pdf" for number in range(size)],
-            "etag": [f"{number:032x}" for number in range(size)],
-            "size": pa.array([50_000] * size, pa.int64()),
-            "modified_at": pa.array([MOMENT] * size, LISTED.field("modified_at").type),
-            "named_kind": ["pdf"] * size,
-            "skipped": [False] * size,
-        }
-    )
-    return table.cast(LISTED)
-
-
-def as_listing(found: pa.Table, folder: Path) -> Listing:
-    path = folder / "listed.parquet"
-    pq.write_table(found, path)
-    facts = ListingFacts(found.num_rows, found.num_rows, (), (), output_is_input=False)
-    return Listing(ListedFiles(path, (), coverage(("s3://archive",)), facts))
-
-
-def assets_of(found: pa.Table, **more: Any) -> pa.Table:
-    """Rows of ``assets`` for a listing of one-page documents."""
-    size = found.num_rows
-    columns: dict[str, Any] = {
-        "asset_id": pa.array([asset_id(number) for number in range(size)]),
-        "kind": ["pdf"] * size,
-        "status": ["pending"] * size,
-        "run_id": [EARLIER] * size,
-        "first_seen_at": [MOMENT] * size,
-        **{name: found[name] for name in ("uri", "etag", "size", "modified_at")},
-        **{name: [value] * size for name, value in more.items()},
-    }
-    arrays = [
-        columns[field.name]
-        if isinstance(columns.get(field.name), pa.ChunkedArray)
-        else pa.array(columns.get(field.name, [None] * size), field.type)
-        for field in TABLES["assets"]
-    ]
-    return pa.Table.from_arrays(arrays, schema=TABLES["assets"])
-
-
 def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # Publishing what is committed.
-
-
-def commit_synthetically(run: Run, store: OutputStore, found: pa.Table) -> None:
-    """Every document identified, read and summarised, none published. Rows of results are one row, over and over."""
-    work = WorkArea(store, 1)
-    assets = assets_of(found, page_count=1)
-    ids = assets["asset_id"].to_pylist()
-    templates = {name: write_part(store, name, f"_work/template/{name}.parquet", _one_row(name)) for name in _RESULTS}
-
-    def record(stage: str, number: int, units: list[Unit], parts: list[Part]) -> None:
-        path = f"{work.root}/commits/{EARLIER}/{stage}/{number:06d}/000000.json"
-        store.write(path, CommitRecord(path, "t", EARLIER, tuple(units), tuple(parts)).to_json(), sync=False)
-
-    for start in range(0, len(ids), BLOCK):
-        rows = assets.slice(start, BLOCK)
-        path = work.path("parts/assets", f"{start}")
-        units = [Unit.of_file(row["uri"], row["etag"]) for row in rows.select(["uri", "etag"]).to_pylist()]
-        record("identify", start, units, [Part("assets", write_part(store, "assets", path, rows))])
-    recipes = run.setup.recipes
-    for name, stage, recipe, size in (
-        ("segments", "read", recipes.read.documents, BLOCK),
-        ("summaries", "understand", recipes.summarize.documents, DOCUMENT_BLOCK),
-    ):
-        ordered = sorted(ids)
-        for start in range(0, len(ordered), size):
-            block = ordered[start : start + size]
-            path = work.path(f"parts/{name}", f"{EARLIER}-{start}")
-            store.copy(templates[name].path, path)
-            file = DataFile(path, len(block), templates[name].bytes, SCHEMA_VERSION, block[0], block[-1])
-            units = [
-                Unit("read", id_, recipe, 1, 1) if name == "segments" else Unit("summarize", id_, recipe)
-                for id_ in block
-            ]
-            record(stage, start, units, [Part(name, file)])
-
-
-_RESULTS = ("segments", "summaries")
-
-
-def _one_row(name: str) -> pa.Table:
-    made = {"recipe_id": "r", "run_id": EARLIER, "model": "fake@1", "created_at": MOMENT}
-    row = dict.fromkeys(TABLES[name].names) | {"asset_id": "a" * 64, "uri": "a.pdf", **made}
-    row |= {"kind": "page", "segment": 1, "text_source": "model"} if name == "segments" else {"method": "extractive"}
-    return pa.Table.from_pylist([row], schema=TABLES[name])
 
 
 def publish(size: int, folder: Path, *, wall: bool = False) -> dict[str, float]:
@@ -211,39 +121,14 @@ def publish(size: int, folder: Path, *, wall: bool = False) -> dict[str, float]:
 
 
 def idle(size: int, folder: Path) -> dict[str, float]:
-    """Ten pages an asset."""
-    store = OutputStore(str(folder))
-    run = fake_run(f"counted://{folder}", tasks=("read", "summarize"))
-    found = objects(size)
-    recipes = run.setup.recipes
-    done = {
-        "page_count": 10,
-        "read_recipe_id": recipes.read.documents,
-        "summary_recipe_id": recipes.summarize.documents,
-    }
-    writer = TableWriter(store, "assets", "assets", EARLIER)
-    writer.write([assets_of(found, **done | {"status": "done"})])
-    keys = sorted(int(asset_id(number)[:16], 16) for number in range(size))
-    tasks = [(int(recipes.read.documents, 16), 10), (int(recipes.summarize.documents, 16), 1)]
-    columns = [
-        [key for key in keys for _ in tasks],
-        [task for task, _ in tasks] * size,
-        [rows for _, rows in tasks] * size,
-    ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, STATE, strict=True)]
-    state = write_state(store, "_state", EARLIER, [pa.Table.from_arrays(arrays, schema=STATE)])
-    manifest = Manifest(EARLIER, 1, state=state).with_table("assets", tuple(writer.files))
-    for name in TABLES:
-        if name != "assets":
-            empty = TableWriter(store, name, name, EARLIER)
-            empty.write_empty()
-            manifest = manifest.with_table(name, tuple(empty.files))
-    save_manifest(store, manifest)
-    del columns, arrays, keys
+    """Ten pages an asset. Another process draws them, so that the peak is the night's alone."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as drawing:
+        listing = drawing.submit(publish_at_rest, size, folder).result()
     CountedFileSystem.requests.clear()
+    run = idle_run(folder)
     before, cpu = peak_mb(), time.process_time()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "list_files", lambda config: as_listing(found, folder))
+        patch.setattr(running, "list_files", lambda config: listing)
         outcome = run.execute()
     assert outcome.accounting.segments.reused == 10 * size, outcome.accounting
     assert outcome.accounting.balanced
@@ -334,7 +219,7 @@ def upgrade(size: int, folder: Path) -> dict[str, float]:
                 dict.fromkeys(schema.names)
                 | made
                 | {"asset_id": f"{number:064x}", "kind": "page", "segment": 1, "text_source": "model"}
-                | {"text": sha256(str(number).encode()).hexdigest() * 47}
+                | {"text": asset_id(number) * 47}
                 for number in range(start, start + 2_000)
             ]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(metadata))
