@@ -24,6 +24,7 @@ from folioscope.pipeline.search import analysis
 from folioscope.pipeline.search.build import update_index
 from folioscope.pipeline.search.embeddings import load_embedder
 from folioscope.pipeline.search.engine import Index, Location, Ranked, translate_errors
+from folioscope.pipeline.search.fusion import FUSED, LOOKED_AT, coverage, fused
 from folioscope.pipeline.search.query import Filters, Kind, Query, parse_query
 from folioscope.pipeline.search.quotes import Source, best_passage, marked
 from folioscope.pipeline.search.rows import IndexRecipe, file_name
@@ -34,8 +35,6 @@ from folioscope.schemas.tables import SCHEMA_VERSION
 
 SegmentKind = Kind
 Ranking = Literal["words", "meaning", "both"]
-FUSED: Final = 200  # ranks of each list that are fused
-RANK_OFFSET: Final = 60  # of reciprocal rank fusion, as Cormack and others (2009) have it
 SUGGESTED_EDITS: Final = 2
 SUGGESTED_FROM: Final = 50  # rows whose words are looked over for one that is meant
 SUGGESTED_OF: Final = 12  # terms whose words are compared with the one that was typed
@@ -150,7 +149,9 @@ class ArchiveSearch:
             return nearest[:limit]
         if query.wanted.phrases or query.wanted.without:  # a phrase must be there, however near the meaning is
             return self._index.find(query.wanted, limit)
-        return _fused([self._index.find(query.wanted, max(limit, FUSED)), nearest])[:limit]
+        by_words = self._index.find(query.wanted, max(limit, FUSED))
+        held = (frozenset(words.split()) for words in self._index.words_of_best(query.wanted, LOOKED_AT))
+        return fused(by_words, nearest, coverage([forms for _, forms in query.asked], held))[:limit]
 
     def _hits(self, ranked: Sequence[Ranked], query: Query) -> list[Hit]:
         """The segments' text, read once for all, and the quotes in them."""
@@ -220,19 +221,6 @@ def _hit(ranked: Ranked, row: dict[str, Any], query: Query) -> Hit:
         recipe_id=ranked.recipe_id,
         marked=tuple(marked(quote.words, query.terms, row["language"])),
     )
-
-
-def _fused(lists: Sequence[Sequence[Ranked]]) -> list[Ranked]:
-    """Several rankings as one: a row counts by its ranks, so that scores of different kinds need not be compared."""
-    scores: dict[Key, float] = {}
-    rows: dict[Key, Ranked] = {}
-    for ranked in lists:
-        for rank, row in enumerate(ranked[:FUSED], 1):
-            key = (row.asset_id, row.recipe_id, row.segment)
-            rows.setdefault(key, row)
-            scores[key] = scores.get(key, 0.0) + 1 / (RANK_OFFSET + rank)
-    fused = [replace(rows[key], score=score) for key, score in scores.items()]
-    return sorted(fused, key=lambda row: (-row.score, row.uri, row.segment))
 
 
 def _searchable(store: OutputStore) -> Manifest:

@@ -168,6 +168,16 @@ class Index:
         ).to_table()
         return _ranked(found, found["_score"].to_pylist())
 
+    def words_of_best(self, wanted: Wanted, limit: int) -> list[str]:
+        """All words of the best rows by BM25."""
+        query = _query(wanted)
+        if query is None or not self.rows:
+            return []
+        found = self._dataset.scanner(
+            columns=[WORDS], full_text_query=query, limit=limit, filter=wanted.where, prefilter=True
+        ).to_table()
+        return list(found[WORDS].to_pylist())
+
     def nearest(self, vector: Sequence[float], where: str | None, limit: int) -> list[Ranked]:
         """The rows whose vectors are most like one, by cosine."""
         if not self.rows:
