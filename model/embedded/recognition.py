@@ -28,7 +28,8 @@ READ_BY_RAPIDOCR = frozenset({"Latin", "CJK", "None"})
 UNSPACED = frozenset({"Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})  # blanks part phrases there, not words
 
 SURE_LINE = 0.86  # Tesseract's confidence from which a line needs no second reading
-SURE_SAMPLE = 0.9  # the same of a page's longest lines, below which it is not clean print
+SURE_WORD = 0.8  # the same of each of its words
+SURE_SAMPLE = 0.93  # the same of a page's longest lines, below which it is not clean print
 WELL_READ = 0.92  # RapidOCR's confidence that outweighs what a line looks like
 DENSE = 0.5  # letters for each line height of width, the least that a line of print has
 
@@ -84,6 +85,7 @@ class _Reader:
         self._image, self._places, self._crops = image, places, crops
         self._scripts, self._areas, self._engine = scripts, areas, engine
         self._lines: dict[int, Line] = {}
+        self._sure: set[int] = set()  # lines that Tesseract read and is sure of
 
     def read(self, possible: Sequence[str]) -> PageLines:
         """Read the page; ``possible`` are the scripts that it may be in as a whole, the likeliest first."""
@@ -154,7 +156,7 @@ class _Reader:
             for number, found in zip(longest, sample, strict=True):
                 self._take(number, found)
         self._by_tesseract([n for n in level if n not in self._lines], language, "Latin")
-        return [n for n in numbers if n not in self._lines or self._lines[n].confidence < SURE_LINE]
+        return [n for n in numbers if n not in self._sure]
 
     def _by_tesseract(self, numbers: list[int], language: str, script: str) -> None:
         assert self._engine is not None
@@ -170,6 +172,8 @@ class _Reader:
         corners = [(text, _corners(self._places.quads[number], box)) for text, box in words]
         text = " ".join(word for word, _ in words)
         self._lines[number] = ocr.line_at(self._image, self._places, number, text, found.confidence, corners)
+        if found.confidence >= SURE_LINE and found.weakest >= SURE_WORD:
+            self._sure.add(number)
 
     def _by_rapidocr(self, numbers: list[int]) -> None:
         for number, line in zip(numbers, ocr.read_lines(self._image, self._places, numbers), strict=True):

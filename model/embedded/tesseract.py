@@ -127,10 +127,14 @@ def package_for(script: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """A line as read: its words, and where each stands on the crop as shares of its sides."""
+    """A line as read: its words, and where each stands on the crop as shares of its sides.
+
+    ``confidence`` is the mean of its letters', ``weakest`` that of the word that is least sure.
+    """
 
     confidence: float
     words: tuple[tuple[str, Box], ...]
+    weakest: float
 
 
 def read_crops(crops: Sequence[NDArray[np.uint8]], languages: str, engine: Installed) -> list[ReadLine | None]:
@@ -226,12 +230,13 @@ def _line(table: str, shape: tuple[int, ...]) -> ReadLine | None:
     """A line from TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text."""
     height, width = shape[0] - 2 * MARGIN, shape[1] - 2 * MARGIN
     words: list[tuple[str, Box]] = []
-    sure = 0.0
+    sure, weakest = 0.0, 1.0
     for fields in csv.reader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
         text = fields[11].strip() if len(fields) > 11 and fields[0] == _WORD else ""
         if text:
             left, top, across, down = (int(value) - MARGIN * (n < 2) for n, value in enumerate(fields[6:10]))
             words.append((text, Box(left / width, top / height, (left + across) / width, (top + down) / height)))
-            sure += float(fields[10]) / 100 * len(text)
+            confidence = float(fields[10]) / 100
+            sure, weakest = sure + confidence * len(text), min(weakest, confidence)
     letters = sum(len(text) for text, _ in words)
-    return ReadLine(sure / letters, tuple(words)) if letters and sure >= LEAST_CONFIDENCE * letters else None
+    return ReadLine(sure / letters, tuple(words), weakest) if letters and sure >= LEAST_CONFIDENCE * letters else None
