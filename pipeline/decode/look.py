@@ -14,8 +14,13 @@ TITLE_SIZE = 1.15  # times the body's
 _SIGNS = r"·•▪●◦‣⁃■□○➢➤✓\uf0b7\uf0a7"
 BULLET = re.compile(rf"^\s*(?:[-−*–—{_SIGNS}]\s+|[{_SIGNS}]\s*(?=\S))")
 _LONGEST_TITLE = 120  # characters
+_BOLD_NAME = re.compile(r"Medi(?:Ital)?$|Demi|Heavy|Black", re.I)  # bold by their makers' names, not by MuPDF's flag
 
 Span = dict[str, Any]
+
+
+def is_bold(span: Span) -> bool:
+    return bool(span["flags"] & pymupdf.TEXT_FONT_BOLD) or _BOLD_NAME.search(span["font"]) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Look:
         for span in (*prose, *tables):
             length = len(span["text"])
             letters += length
-            bold += length if span["flags"] & pymupdf.TEXT_FONT_BOLD else 0
+            bold += length if is_bold(span) else 0
             even += length if span["flags"] & pymupdf.TEXT_FONT_MONOSPACED else 0
         for span in prose:
             sizes[round(span["size"], 1)] += len(span["text"])
@@ -46,5 +51,5 @@ class Look:
         if not self.body or not spans or len(text) > _LONGEST_TITLE or not any(c.isalpha() for c in text):
             return False
         size = max(span["size"] for span in spans)
-        bold = not self.bold and all(span["flags"] & pymupdf.TEXT_FONT_BOLD for span in spans)
+        bold = not self.bold and all(map(is_bold, spans))
         return bool(size >= TITLE_SIZE * self.body or (bold and size >= self.body))

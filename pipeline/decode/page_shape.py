@@ -21,7 +21,7 @@ from folioscope.pipeline.decode.content import Content
 
 MOST_BROKEN = 2  # rows of words set side by side, from which a page may hold a table
 BREAK = 1.0  # of the font size: white between two pieces of a row
-MARGIN = 0.07  # of the page's height, where running heads and page numbers stand side by side
+MARGIN = 0.07  # of the page's sides, where running heads and page numbers stand side by side, and stamps up and down
 PROSE_ROWS = 4  # with words on both sides of a gutter
 PROSE_CHARS = 20  # in the middle row of a column of prose
 FILLED = 0.5  # of a column's rows that reach nearly to its edge
@@ -32,8 +32,10 @@ MANY_RULINGS = 1000
 ALIKE = 3  # rulings
 FEWEST_BROKEN = 2  # rows between rulings that run alike
 INSIDE = 10.0  # points
+_LEVEL = 0.1  # sine of the slope of a level line
 _LABEL = re.compile(r"[^\w\s]{1,2}|[(\[]?(?:\d{1,3}(?:\.\d{1,2}){0,3}|[a-zA-Z]|[ivxIVX]{1,5})[.):\]]?")
 _CODE = re.compile(r"[{}()=#;<>_]")
+_FORMULA = re.compile(r"[=≤≥≠≈≅≡⊆⊂∈∋∉→↦⇒⇔∩∪×∘∀∃∑∏∫√∞∅∂∎■□\ufffd\uf8e0-\uf8ff]")
 _BLANKS = re.compile(r"\S {3,}\S")  # columns that were typed
 
 Bounds = tuple[float, float, float, float]
@@ -65,7 +67,7 @@ class _Gutter:
 
 def needs_network(page: pymupdf.Page, content: Content) -> bool:
     """False for pages of plain prose, which rules alone put in order."""
-    if any(line["wmode"] == 1 or abs(line["dir"][1]) > 0.1 for block in content.blocks for line in block["lines"]):
+    if _is_turned(page, content):
         return True
     if page.first_widget is not None or any(span.get("rtl") for span in content.spans):
         return True
@@ -78,6 +80,17 @@ def needs_network(page: pymupdf.Page, content: Content) -> bool:
         or not _is_one_gutter(columns)
         or any(_straddles(block["bbox"], columns) for block in content.blocks)
         or has_grid(page, apart=apart)
+    )
+
+
+def _is_turned(page: pymupdf.Page, content: Content) -> bool:
+    """True where lines run up, down or askew, but for what is stamped along the sides of the paper."""
+    margin = MARGIN * page.rect.width
+    return any(
+        line["wmode"] == 1
+        or (abs(line["dir"][1]) > _LEVEL and margin < line["bbox"][2] and line["bbox"][0] < page.rect.width - margin)
+        for block in content.blocks
+        for line in block["lines"]
     )
 
 
@@ -96,7 +109,7 @@ def _straddles(box: Bounds, columns: Sequence[_Gutter]) -> bool:
 
 
 def broken_rows(rows: Sequence[Sequence[_Piece]], columns: Sequence[_Gutter]) -> int:
-    """Rows of pieces side by side that are not the columns of prose, nor an item's label and its text."""
+    """Rows of pieces side by side that are no columns of prose, parts of formulas, nor an item's label and its text."""
     gaps = [(number, left, right) for number, row in enumerate(rows) for left, right in pairwise(row)]
     held = {(id(left), id(right)) for gutter in columns for left, right in zip(gutter.left, gutter.right, strict=True)}
     apart = {
@@ -104,6 +117,7 @@ def broken_rows(rows: Sequence[Sequence[_Piece]], columns: Sequence[_Gutter]) ->
         for number, left, right in gaps
         if (id(left), id(right)) not in held
         and not _LABEL.fullmatch(left.text.strip())
+        and not (_FORMULA.search(left.text) or _FORMULA.search(right.text))
         and not (left.even and right.even and _CODE.search(left.text + right.text))
     }
     return len(apart | {number for number, row in enumerate(rows) if any(_BLANKS.search(p.text) for p in row)})
@@ -147,7 +161,7 @@ def _rows(content: Content) -> list[list[_Piece]]:
     for block in content.blocks:
         for line in block["lines"]:
             text = "".join(span["text"] for span in line["spans"])
-            if text.strip():
+            if text.strip() and abs(line["dir"][1]) <= _LEVEL:
                 size = max(span["size"] for span in line["spans"])
                 even = all(has_even_width(span) for span in line["spans"] if span["text"].strip())
                 pieces.append(_Piece(tuple(line["bbox"]), text, size, even))
