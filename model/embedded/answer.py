@@ -20,7 +20,7 @@ from typing import Final
 import bm25s
 import numpy as np
 
-from folioscope.model.embedded.asked import Asked
+from folioscope.model.embedded.asked import Asked, is_number
 from folioscope.model.embedded.sentences import Sentence, sentences_of
 from folioscope.model.protocol import Answer, AssetText, Question, Usage, VideoText
 from folioscope.model.words import content_tokens, tokens
@@ -30,12 +30,16 @@ WINDOW = 3  # sentences a passage
 COVERAGE = 0.66  # of the question's words, by how rare they are, that a passage must hold
 OWN = 0.5  # of what is asked, names aside, that the sentence itself must hold
 HEADING_REACH = 12  # sentences up to which a heading counts for those below it
-OWN_OF_WHO = 0.5  # the same for "who" and "where": names stand in many sentences
+OWN_OF_FIGURES = 0.6  # of all that is asked, where a figure is: what it is of stands beside it
 COUNTED = 0.15  # for a number right before what "how many" counts
-WRITTEN = frozenset(
-    "one two three four five six seven eight nine ten eleven twelv million billion thousand hundr dozen".split()
+_FIGURES = frozenset({"money", "percent", "duration", "number"})
+_REFERENCES = re.compile(
+    r"\W*(?:\d+\.?\s*)?(?:references|bibliography|works cited|literature(?: cited)?|literatur(?:verzeichnis)?|"
+    r"références|bibliographie|referencias|bibliografía)\W*$",
+    re.I,
 )
-_NOTE_OF_YEAR = re.compile(r"(?<=\b\d{4})\.(?=\d{1,3}\b)")
+SEVERAL = 2  # figures of a row, among more of which a reader cannot tell the one that is meant
+_NOTE_OF_YEAR = re.compile(r"(?:(?<=\b\d{4})|(?<=\b\d{4}[-–]\d\d))\.(?=\d{1,3}\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class _Index:
     retriever: bm25s.BM25 | None
     language: str | None
     names_stand_out: bool  # False in German, which writes every noun with a capital
+    in_references: list[bool]  # whether a sentence belongs to a list of what is cited
     headings_answer: bool  # on a screen the largest words say what is meant; on a page they only name it
 
 
@@ -78,7 +83,17 @@ def _build(asset: AssetText) -> _Index:
         retriever.index(corpus, show_progress=False)
     unseen = math.log(2 + len(sentences))
     is_video = isinstance(asset, VideoText)
-    return _Index(sentences, windows, terms, idf, unseen, retriever, language, language != "de", is_video)
+    cited = _in_references(sentences)
+    return _Index(sentences, windows, terms, idf, unseen, retriever, language, language != "de", cited, is_video)
+
+
+def _in_references(sentences: Sequence[Sentence]) -> list[bool]:
+    found, inside = [], False
+    for sentence in sentences:
+        if sentence.kind == "heading":
+            inside = _REFERENCES.match(sentence.text) is not None
+        found.append(inside)
+    return found
 
 
 def _with_names(sentence: Sentence) -> str:
@@ -156,21 +171,40 @@ def _judge(index: _Index, centre: int, asked: Asked) -> tuple[float, str] | None
         if not {name for name in asked.names if name[0].isdigit()} <= own:
             return None
     relation = _share(index, [term for term in asked.terms if term not in asked.names] or asked.terms, own)
-    if covered < COVERAGE or relation < (OWN_OF_WHO if asked.kind == "name" else OWN):
+    if covered < COVERAGE or relation < OWN:
+        return None
+    if not sentence.cells and not _is_about(index, own, asked):
         return None
     text = _from_row(index, sentence, asked) if sentence.cells else sentence.text
     if text is None or not (sentence.cells or asked.is_answered_by(text)):
         return None
+    if not sentence.cells and (index.in_references[centre] or asked.is_turned_round(text, index.language)):
+        return None
+    where = [centre] if asked.kind in _FIGURES and not sentence.cells else index.windows[centre]
+    if not asked.holds_compounds(" ".join(index.sentences[i].text for i in where)):
+        return None
     if not set(content_tokens(text, index.language)) - set(asked.terms):
         return None  # it only restates the question
     named = 1.0 if asked.names <= own else 0.0
-    counted = COUNTED if asked.thing and _counts(index, sentence, asked) else 0.0
+    counted = COUNTED if _counts(index, sentence, asked) else 0.0
+    if asked.counts_things and not counted and not sentence.cells:
+        return None
     return 0.4 * covered + 0.4 * relation + 0.2 * named + counted, text
 
 
+def _is_about(index: _Index, own: frozenset[str], asked: Asked) -> bool:
+    """True where a sentence itself names what "what is" asks for, and of a figure most of what it is of."""
+    of_figure = _share(index, asked.terms, own) if asked.kind in _FIGURES else 1.0
+    return asked.subject <= own and of_figure >= OWN_OF_FIGURES
+
+
 def _counts(index: _Index, sentence: Sentence, asked: Asked) -> bool:
-    terms = tokens(sentence.text, index.language)
-    return asked.counts(terms, [any(c.isdigit() for c in term) or term in WRITTEN for term in terms])
+    """Whether a number stands beside what it counts or tells."""
+    if not (asked.thing or asked.subject):
+        return False
+    terms = tokens(asked.counted_in(sentence.text), index.language)
+    numbers = list(map(is_number, terms))
+    return asked.counts(terms, numbers) if asked.thing else asked.figure_follows(terms, numbers)
 
 
 def _section_terms(index: _Index, centre: int) -> frozenset[str]:
@@ -205,9 +239,19 @@ def _from_row(index: _Index, sentence: Sentence, asked: Asked) -> str | None:
     scored = [(_weight(index, left & set(content_tokens(cell.name, index.language))), cell) for cell in others]
     most = max(weight for weight, _ in scored)
     best = [cell for weight, cell in scored if weight == most]
+    if len(best) > 1:  # "Total Costs All Funds" before "Total Direct Costs" for the total costs
+        best = [cell for cell in best if _in_order(asked.terms, content_tokens(cell.name, index.language))] or best
     if not most or len(best) > 1:
-        return sentence.text
+        figures = sum(any(c.isdigit() for c in cell.text) for cell in others)
+        return None if figures > SEVERAL and asked.kind in _FIGURES else sentence.text
     return f"{label.text}, {best[0].name}: {best[0].text}"
+
+
+def _in_order(asked: Sequence[str], name: Sequence[str]) -> bool:
+    """True where the words that a question and a name share stand in the name side by side, in the question's order."""
+    shared = [term for term in asked if term in name]
+    starts = range(len(name) - len(shared) + 1)
+    return any(list(name[start : start + len(shared)]) == shared for start in starts)
 
 
 def _weight(index: _Index, terms: Iterable[str]) -> float:

@@ -23,6 +23,8 @@ _WRITTEN = (
     r"dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|veinte|treinta|cien"
 )
 _NUMBER = re.compile(rf"\d|[一二三四五六七八九十百千万]|\b(?:{_WRITTEN})\b", re.I)
+# Also as their stems.
+_WORD_OF_NUMBER = re.compile(rf"{_WRITTEN}|twelv|billion|(?:twen|thir|for|fif|six|seven|eigh|nine)ti|hundr", re.I)
 _MONEY = re.compile(
     rf"[$£€¥]\s?{_DIGITS}|\b(?:{_DIGITS}|{_WRITTEN})\s*(?:thousand|million|billion|trillion)?\s*"
     r"(?:dollars?|euros?|pounds?|crowns?|francs?|yen|marks?|cents?|kronor|pesos?|rupees?|usd|eur|gbp|chf|€|£)\b|"
@@ -48,7 +50,7 @@ _MONTH = (
     r"déc(?:embre)?|ene(?:ro)?|abr(?:il)?|ago(?:sto)?|dic(?:iembre)?"
 )
 _DATE = re.compile(
-    r"\b(?:1\d|20|21)\d\d\b|\b\d{1,2}[./:-]\d{1,2}\b|[年月日]|\b\d{1,2}\s?[ap]\.?m\b|"
+    r"\b(?:1\d|20|21)\d\ds?\b|\b\d{1,2}[./:-]\d{1,2}\b|[年月日]|\b\d{1,2}\s?[ap]\.?m\b|"
     rf"\b(?:{_MONTH})\.?\s+\d|\d\.?\s+(?:{_MONTH})\b|"  # "may" and "march" are months beside a number
     r"\b(?:january|february|april|june|july|august|september|october|november|december|januar|februar|märz|juni|juli|oktober|"
     r"dezember|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\b|\b(?:in|of|since|until|by|last|next) (?-i:May|March)\b",
@@ -56,6 +58,13 @@ _DATE = re.compile(
 )
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZÀ-ÞΑ-ΩА-Я][\w’'-]+")
 _YEARS = re.compile(r"\b(?:1\d|20|21)\d\d(?:\s?[–/-]\s?\d{2,4})?\b")
+_MARKER = re.compile(r"(?<![\w.$£€])\(?\d{1,2}\)")  # of an item in a list
+_RATIO = re.compile(r"\b\d+[\s-]in[\s-]\d+\b|\bage[sd]? (?:of )?\d+(?:\s(?:to|and|or)\s\w+)?", re.I)
+_COMPOUND = re.compile(r"\b[^\W\d_]{2,}(?:-[^\W\d_]{2,})+\b")
+_HOLDING = re.compile(
+    r"\bwhat (?:do|does|did) (?P<holder>.+?) (?P<verb>includ|contain|compris|cover|consist)\w*", re.I
+)  # "what does X include": X holds something, so it stands before the verb
+_COUNTERS = frozenset("stück stuck exemplar unité unit unidad ejemplar exemplair".split())  # whatever is counted
 _BETWEEN = 4  # words from a number to what it counts
 CHECKS: Final[dict[Kind, re.Pattern[str]]] = {
     "money": _MONEY,
@@ -74,7 +83,7 @@ _PATTERNS: Final[tuple[tuple[Kind, str], ...]] = (
     (
         "percent",
         r"\b(?:(?:what|which) (?:\w+ )?(?:percent|percentage|share|proportion|fraction)\b|how many percent|"
-        r"what (?:is|was|were|are) (?:the )?(?:[\w-]+ ){0,6}?(?:rate|percentage|percent|share|proportion)\b|"
+        r"what (?:is|was|were|are) (?:the )?(?:[\w-]+ ){0,6}?(?:percentage|percent|share|proportion)\b|"
         r"wie ?viel prozent|welcher anteil|quel pourcentage|qué porcentaje)",
     ),
     (
@@ -92,7 +101,11 @@ _PATTERNS: Final[tuple[tuple[Kind, str], ...]] = (
         r"\b(?:wie ?viele?|wie (?:hoch|weit|tief|groß))\b",
     ),
     ("number", r"\b(?:combien|cuánt\w+|quant[io]|hoeveel)\b|多少|几"),
-    ("number", r"\bwhat (?:is|was|were|are) the (?:total |average |mean |median )?(?:number|count)\b"),
+    (
+        "number",
+        r"\bwhat (?:is|was|were|are) the (?:(?:total|average|mean|median) \w|"
+        r"(?:[\w-]+ ){0,6}?(?:number|count|rate|speed)\b)",
+    ),
     ("year", r"\b(?:what|which) year\b|\bin welchem jahr\b|\bquelle année\b|\bqué año\b"),
     ("date", r"\b(?:when|(?:what|which) (?:date|day|time|month)|wann|quand|cuándo|quando|wanneer)\b|何时|什么时候"),
     ("name", r"\b(?:who|whom|whose|where|wer|wem|wen|wo|qui|où|quién|dónde|chi|dove|wie is)\b|谁|哪里"),
@@ -102,6 +115,24 @@ _THING = re.compile(
     r"\b(?:which|what|how many|how much|wie ?viele?|welche[rsmn]?|combien d[e'’]|cuánt[oa]s|quant[ie]|hoeveel)\s+(\w+)",
     re.I,
 )
+# What "which" names without the answer saying so: "introduced by IBM" tells which company.
+_CLASSES = re.compile(
+    r"\b(?:which|what) (?:company|companies|firm|manufacturer|person|people|author|president|scientist|engineer|"
+    r"researcher|inventor)\b",
+    re.I,
+)
+_LABELS = re.compile(
+    r"\b(?:table|figure|fig\.|chapter|section|page|appendix|part|volume|no\.)\s*\d[\d.]*|^\d{1,3}\s+(?=[A-Z])", re.I
+)
+_COUNTING = re.compile(r"\b(?:how many|wie ?viele|combien d|cuánt[oa]s|quant[ie]|hoeveel)", re.I)
+_PERCENTAGES = re.compile(rf"{_DIGITS}\s*(?:%|percent\b|per cent\b)", re.I)
+_SUBJECT = re.compile(
+    r"^(?:what|which) (?:is|was|are|were) (?:the |an? )?(?P<subject>[\w\s’'-]+?)"
+    r"(?: (?:of|in|for|to|at|on|by|from|set)\b|\?|$)",
+    re.I,
+)
+_BRACKETED = re.compile(r"((?:[^\W\d_][\w-]*\s){1,3})\((\d[\d,.]*)\)(?= [a-z])")
+_NOTED = re.compile(r"(?<=[^\W\d_])[.,;]\d{1,3}\b")  # the number of a note after a word
 _LIGHT = re.compile(
     r"\b(?:came?|come|comes|go|goes|went|took part|take part|takes place|took place|belongs? to)\b", re.I
 )
@@ -128,6 +159,8 @@ class Asked:
     names: frozenset[str]
     thing: frozenset[str]
     words: frozenset[str]
+    compounds: tuple[str, ...] = ()
+    subject: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, question: str, language: str | None, *, names_stand_out: bool) -> Asked:
@@ -135,6 +168,10 @@ class Asked:
         terms = tuple(dict.fromkeys(content_tokens(_SAID_BY_KIND.sub(" ", _LIGHT.sub(" ", question)), language)))
         kind = next((kind for kind, pattern in _KINDS if pattern.search(question)), None)
         thing = _THING.search(question)
+        if kind is None and _CLASSES.search(question):
+            kind, thing = "name", None
+            terms = tuple(dict.fromkeys(content_tokens(_SAID_BY_KIND.sub(" ", _CLASSES.sub(" ", question)), language)))
+        subject = _SUBJECT.search(question)
         return cls(
             question,
             kind,
@@ -142,7 +179,30 @@ class Asked:
             _names(question, language, names_stand_out),
             _thing(thing[1] if thing else "", language),
             frozenset(word.casefold() for word in re.findall(r"\w+", question)),
+            tuple(_parted(word) for word in _COMPOUND.findall(question)),
+            frozenset(content_tokens(_SAID_BY_KIND.sub(" ", subject["subject"]), language)) if subject else frozenset(),
         )
+
+    @property
+    def counts_things(self) -> bool:
+        """True of "how many", where what is counted is named."""
+        return self.kind == "number" and bool(self.thing) and _COUNTING.search(self.text) is not None
+
+    def holds_compounds(self, text: str) -> bool:
+        """True where the question's hyphenated words stand in a text, with their hyphens or without."""
+        parted = _parted(text)
+        return all(re.search(rf"\b{re.escape(word)}", parted) for word in self.compounds)
+
+    def is_turned_round(self, text: str, language: str | None) -> bool:
+        """True where the question asks what something includes, and the text says what includes it."""
+        asked = _HOLDING.search(self.text)
+        if asked is None:
+            return False
+        said = re.search(rf"\b{asked['verb']}\w*", text, re.I)
+        holder = set(content_tokens(asked["holder"], language))
+        if said is None:
+            return False
+        return len(holder & set(content_tokens(text[: said.start()], language))) <= len(holder) / 2
 
     def is_answered_by_cell(self, text: str) -> bool:
         """As ``is_answered_by`` for a cell of a table, whose unit may stand in the column's name."""
@@ -150,11 +210,26 @@ class Asked:
             return any(c.isdigit() for c in text)
         return self.kind is None or self.kind == "name" or CHECKS[self.kind].search(text) is not None
 
+    def counted_in(self, text: str) -> str:
+        """A text without numbers that count nothing: of items, tables and notes; ratios; beside "how many" shares."""
+        text = _BRACKETED.sub(r"\2 \1", _NOTED.sub(" ", text))  # "programs (15)" are 15 programs
+        text = _RATIO.sub(" ", _MARKER.sub(" ", _LABELS.sub(" ", text)))
+        return _PERCENTAGES.sub(" ", text) if self.counts_things else text
+
     def counts(self, terms: Sequence[str], numbers: Sequence[bool]) -> bool:
         """True where what "how many" counts stands right after a number in a sentence."""
+        counted = self.thing if self.thing & set(terms) else self.thing | _COUNTERS
         return any(
-            number and any(term in self.thing for term in terms[place + 1 : place + 1 + _BETWEEN])
+            number and any(term in counted for term in terms[place + 1 : place + 1 + _BETWEEN])
             for place, number in enumerate(numbers)
+        )
+
+    def figure_follows(self, terms: Sequence[str], numbers: Sequence[bool]) -> bool:
+        """True where a number stands right after the last word of what "what is" asks for."""
+        return any(
+            term in self.subject and any(numbers[place + 1 : place + 1 + _BETWEEN])
+            for place, term in enumerate(terms)
+            if self.subject <= set(terms[max(0, place - 2 * len(self.subject)) : place + 1])
         )
 
     def is_answered_by(self, text: str) -> bool:
@@ -162,11 +237,20 @@ class Asked:
         if self.kind is None:
             return True
         if self.kind == "number":
-            text = _YEARS.sub(" ", text)
+            text = self.counted_in(_YEARS.sub(" ", text))
         for match in CHECKS[self.kind].finditer(text):
             if not {word.casefold() for word in re.findall(r"\w+", match[0])} <= self.words:
                 return True
         return self.kind == "name" and not text.isascii() and any(c > "\u2e80" for c in text)
+
+
+def is_number(term: str) -> bool:
+    """True of a term that is a number, in digits or as a word."""
+    return any(c.isdigit() for c in term) or _WORD_OF_NUMBER.fullmatch(term) is not None
+
+
+def _parted(text: str) -> str:
+    return text.casefold().replace("-", " ").replace("\u2010", " ")
 
 
 def _names(question: str, language: str | None, names_stand_out: bool) -> frozenset[str]:

@@ -112,7 +112,8 @@ def _heads(rows: list[list[_Cell]]) -> int:
         named = bool(cells) and all(cell.head or not cell.text for cell in cells)
         worded = not any(_FIGURES.search(cell.text) for cell in cells[1:]) and sum(bool(c.text) for c in cells) > 1
         spanning = not cells[0].text and any(cell.columns > 1 for cell in cells) if cells else False
-        if not named and not worded and not spanning:
+        labelled = bool(cells) and cells[0].head and not any(cell.head for cell in cells[1:])
+        if labelled or not (named or worded or spanning):
             break
         count += 1
     return min(count, len(rows) - 1) if rows else 0

@@ -23,6 +23,13 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[^\W\d_]|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Nr|Fig|Figs|Eq|Sec|Vol|Ed|Inc|Ltd|Co|Corp|vs|cf|al|e\.g|i\.e|"
     r"z\.B|d\.h|bzw|usw|ca|approx|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Art|Abs|M|Mme)\.$"
 )
+_DOTTED = re.compile(r"(?:^|[\s(])(?:[^\W\d_]\.)+[^\W\d_]\.$")  # U.S., e.g.: they end a sentence now and then
+_NUMBERED = re.compile(
+    r"\W*(?:table|figure|fig\.|exhibit|chart|tabelle|abb\.|abbildung|tableau|tabla|figura)\s*[\w.]*\d", re.I
+)
+_STARTER = re.compile(
+    r"[\"'“‘(\[]*(?:The|This|These|That|Those|It|In|On|At|As|A|An|He|She|They|We|I|But|However|For|After|When|There|If)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ def sentences_of(asset: AssetText, *, main_track_alone: bool = False) -> list[Se
             if block.kind in _LEFT_OUT or block.is_cue or not block.text.strip():
                 continue
             number += 1
-            kind: SentenceKind = "heading" if block.kind == "heading" else "row" if block.kind == "table" else "text"
+            kind = _kind(block)
             place, start_s, end_s = _where(segment, block)
             for text, row in _pieces(block):
                 what: SentenceKind = "names" if row is not None and row.is_head else kind
@@ -74,6 +81,12 @@ def sentences_of(asset: AssetText, *, main_track_alone: bool = False) -> list[Se
                 number += 1
                 found.append(Sentence(text, "text", segment.shot_number, None, len(found), number, start_s, end_s))
     return found
+
+
+def _kind(block: Block) -> SentenceKind:
+    if block.kind == "caption" and _NUMBERED.match(block.text):
+        return "heading"  # it names a table or figure, and what it says stands in that
+    return "heading" if block.kind == "heading" else "row" if block.kind == "table" else "text"
 
 
 def _said(video: VideoText, main_track_alone: bool) -> dict[int, list[tuple[str, float, float]]]:
@@ -118,8 +131,10 @@ def split_sentences(text: str) -> Iterator[str]:
     """Sentences of one paragraph, verbatim."""
     start = 0
     for match in _SPLIT.finditer(text):
-        piece = text[start : match.end()].strip()
-        if not piece or _ABBREVIATION.search(text[start : match.start()].rstrip("\"'”’)]")):
+        piece, before = text[start : match.end()].strip(), text[start : match.start()].rstrip("\"'”’)]")
+        if not piece or _ABBREVIATION.search(before):
+            continue
+        if _DOTTED.search(before) and not _STARTER.match(text, match.end()):
             continue
         if text[match.end() : match.end() + 1].islower() and piece[-1] in ".…":
             continue

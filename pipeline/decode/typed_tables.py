@@ -1,7 +1,9 @@
-"""Small tables without a ruling, which the network takes for a formula or a paragraph: names over columns of figures.
+"""Small tables without a ruling, which the network takes for a formula or a paragraph.
 
-A run of rows counts that have as many pieces each, one below the other, under a row of names, with figures alone in a
-column; short cells only. Tables of contents have no names over their page numbers. Costs nothing to speak of.
+Either names over columns of figures: a run of rows of as many pieces each, one below the other, under a row of names,
+with figures alone in a column; tables of contents have no names over their page numbers. Or labels in bold beside their
+values, as boxes of facts have them; what stands below a value with no label beside it goes on with it. Short cells
+only. Costs nothing to speak of.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from folioscope.pipeline.decode.look import is_bold
 from folioscope.pipeline.decode.regions import Region, Span, hull, part_of, rows
+from folioscope.pipeline.decode.words import Bounds
 
 _KINDS = frozenset({"formula", "text", "fallback", "table-fallback"})
 _FEWEST_ROWS = 3
 _LONGEST_CELL = 25  # characters
 _WHITE = 0.9  # of the font size: white between two cells of a row
+_FEWEST_LABELS = 4
+_LONGEST_LABEL = 40
 _FIGURE = re.compile(r"[-–−+(]?[$€£]?[-–−+]?\d[\d.,]*[%)]?")
 
 Cells = list[list[Span]]  # of one row
@@ -29,7 +35,9 @@ def with_typed_tables(regions: Sequence[Region]) -> list[Region]:
 
 def _parts(region: Region) -> list[Region]:
     lines = [_cells(row) for row in rows(region.spans)]
-    found = _longest_table(lines)
+    found, write = _longest_table(lines), _html
+    if found is None:
+        found, write = _labels_and_values(lines), _html_of_labels
     if found is None:
         return [region]
     start, end = found
@@ -39,7 +47,7 @@ def _parts(region: Region) -> list[Region]:
         if not spans:
             continue
         if first == start:
-            parts.append(Region(hull([span["bbox"] for span in spans]), "table", _html(lines[start:end]), spans))
+            parts.append(Region(hull([span["bbox"] for span in spans]), "table", write(lines[start:end]), spans))
         else:
             parts.append(part_of(region, spans, "text"))
     return parts
@@ -72,7 +80,7 @@ def _is_table(lines: Sequence[Cells]) -> bool:
     if len(lines) < _FEWEST_ROWS or len(lines[0]) < 2:
         return False
     columns = list(zip(*lines, strict=True))
-    boxes = [hull([span["bbox"] for cell in column for span in cell]) for column in columns]
+    boxes = [_box([span for cell in column for span in cell]) for column in columns]
     if any(left[2] > right[0] for left, right in pairwise(boxes)):
         return False
     texts = [[_text(cell) for cell in column] for column in columns]
@@ -80,6 +88,35 @@ def _is_table(lines: Sequence[Cells]) -> bool:
         return False
     named = not any(_FIGURE.fullmatch(column[0]) for column in texts)
     return named and any(all(map(_FIGURE.fullmatch, column[1:])) for column in texts[1:])
+
+
+def _labels_and_values(lines: Sequence[Cells]) -> tuple[int, int] | None:
+    """(first row, end) of labels in bold that stand beside their values, one below the other."""
+    labelled = [number for number, line in enumerate(lines) if _is_labelled(line)]
+    if len(labelled) < _FEWEST_LABELS:
+        return None
+    start, end = labelled[0], labelled[-1] + 1
+    reach = max(_box(lines[number][0])[2] for number in labelled)
+    left = min(_box(lines[number][1])[0] for number in labelled)
+    while end < len(lines) and _goes_on(lines[end], left):
+        end += 1
+    others = [line for number, line in enumerate(lines[start:end], start) if number not in labelled]
+    whole = reach < left and all(_goes_on(line, left) for line in others)
+    return (start, end) if whole and len(others) <= 2 * len(labelled) else None
+
+
+def _is_labelled(line: Cells) -> bool:
+    if len(line) != 2 or len(_text(line[0])) > _LONGEST_LABEL:
+        return False
+    return all(map(is_bold, line[0])) and not any(is_bold(span) for span in line[1])
+
+
+def _goes_on(line: Cells, left: float) -> bool:
+    return len(line) == 1 and _box(line[0])[0] >= left - 1
+
+
+def _box(cell: Sequence[Span]) -> Bounds:
+    return hull([span["bbox"] for span in cell])
 
 
 def _text(cell: Sequence[Span]) -> str:
@@ -92,3 +129,17 @@ def _html(lines: Sequence[Cells]) -> str:
         tag = "td" if number else "th"
         body += f"<tr>{''.join(f'<{tag}>{html.escape(_text(cell), quote=False)}</{tag}>' for cell in line)}</tr>"
     return f"<table>{body}</table>"
+
+
+def _html_of_labels(lines: Sequence[Cells]) -> str:
+    found: list[tuple[str, list[str]]] = []
+    for line in lines:
+        if len(line) == 2:
+            found.append((_text(line[0]), []))
+        found[-1][1].append(_text(line[-1]))
+
+    def cell(words: str) -> str:
+        return html.escape(words, quote=False)
+
+    body = (f"<tr><th>{cell(label)}</th><td>{'<br/>'.join(map(cell, values))}</td></tr>" for label, values in found)
+    return f"<table>{''.join(body)}</table>"
