@@ -30,6 +30,7 @@ from folioscope.model.embedded.places import (
     union,
 )
 from folioscope.model.embedded.rulings import Ruling
+from folioscope.model.embedded.stacked_rows import unstacked
 from folioscope.model.flow import mend_flow
 from folioscope.model.protocol import Block, Box
 
@@ -165,8 +166,8 @@ def _table(region: Region) -> Block | None:
     for cell in region.cells:
         rows[cell.row].append(cell)
     parts = []
-    for row in range(max(rows) + 1):
-        cells = "".join(_html_cell(cell) for cell in sorted(rows[row], key=lambda cell: cell.column))
+    for row in unstacked([rows[number] for number in range(max(rows) + 1)]):
+        cells = "".join(_html_cell(cell) for cell in sorted(row, key=lambda cell: cell.column))
         parts.append(f"<tr>{cells}</tr>")
     return Block("table", f"<table>{''.join(parts)}</table>", region.box, _confidence(pieces))
 

@@ -10,11 +10,13 @@ import numpy as np
 import pymupdf
 import pytest
 
+from folioscope.model.embedded.drawn_page import Cell
 from folioscope.model.embedded.markdown import to_markdown
 from folioscope.model.embedded.ocr import Line, Word
 from folioscope.model.embedded.paragraphs import to_blocks
 from folioscope.model.embedded.rulings import find_rulings
 from folioscope.model.embedded.scan import page_blocks
+from folioscope.model.embedded.stacked_rows import unstacked
 from folioscope.model.embedded.structure import needs_structure
 from folioscope.model.protocol import Block, Box, RgbImage
 
@@ -175,3 +177,48 @@ def test_words_of_any_script_come_through_as_they_were_read() -> None:
 
 def _rest(line: Line) -> tuple[Box, float, bool, Box | None]:
     return line.box, line.confidence, line.tall, line.straight
+
+
+def ruled_row(*columns: Sequence[str], row: int = 0) -> list[Cell]:
+    """Cells of one row, each with lines one below the other; "" leaves a line out."""
+    cells = []
+    for number, texts in enumerate(columns):
+        box = Box(0.1 * number, 0.1 * row, 0.1 * number + 0.09, 0.1 * row + 0.02 * len(texts))
+        pieces = [
+            Line(text, Box(box.x0, box.y0 + 0.02 * n, box.x0 + 0.05, box.y0 + 0.02 * n + 0.015), 0.9, tall=False)
+            for n, text in enumerate(texts)
+            if text
+        ]
+        cells.append(Cell(row, number, 1, 1, head=False, box=box, pieces=pieces))
+    return cells
+
+
+def texts_of(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    return [[" ".join(piece.text for piece in cell.pieces) for cell in row] for row in rows]
+
+
+def test_rows_between_two_rulings_are_parted_by_their_figures() -> None:
+    stacked = ruled_row(
+        ["All ages", "With a very long", "disability", "Severe"],
+        ["291,099", "", "54,425", "34,947"],
+        ["(X)", "", "18.7", "12.0"],
+        ["", "", "*0.3", ""],
+    )
+    assert texts_of(unstacked([stacked])) == [
+        ["All ages", "291,099", "(X)", ""],
+        ["With a very long disability", "54,425", "18.7", "*0.3"],
+        ["Severe", "34,947", "12.0", ""],
+    ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ruled_row(["A label of", "two lines"], ["12"], ["13"]),
+        ruled_row(["Port"], ["Hythe and", "Sallow"], ["ships that come", "every day"]),
+        ruled_row(["Port", "Bay"], ["a first line of words", "and a second one of 12"], ["3", "4"], ["5", "6"]),
+        ruled_row(["Port", "Bay"], ["3", "4"]),
+    ],
+)
+def test_lines_of_one_row_stay_together(row: list[Cell]) -> None:
+    assert texts_of(unstacked([row])) == texts_of([row])
