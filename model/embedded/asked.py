@@ -150,7 +150,8 @@ _VERBS = frozenset(
 class Asked:
     """``terms`` are the question's, in order; ``names`` those of names and numbers in it.
 
-    ``thing`` is what "which", "what" or "how many" names or counts.
+    ``thing`` is what "which", "what" or "how many" names or counts, ``subject`` what "what is" asks for, ``compounds``
+    are hyphenated words, their hyphens taken out.
     """
 
     text: str
@@ -211,8 +212,8 @@ class Asked:
         return self.kind is None or self.kind == "name" or CHECKS[self.kind].search(text) is not None
 
     def counted_in(self, text: str) -> str:
-        """A text without numbers that count nothing: of items, tables and notes; ratios; beside "how many" shares."""
-        text = _BRACKETED.sub(r"\2 \1", _NOTED.sub(" ", text))  # "programs (15)" are 15 programs
+        """A text without numbers that count nothing: years, of items and notes, ratios; for "how many" also shares."""
+        text = _BRACKETED.sub(r"\2 \1", _NOTED.sub(" ", _YEARS.sub(" ", text)))  # "programs (15)" are 15 programs
         text = _RATIO.sub(" ", _MARKER.sub(" ", _LABELS.sub(" ", text)))
         return _PERCENTAGES.sub(" ", text) if self.counts_things else text
 
@@ -237,7 +238,7 @@ class Asked:
         if self.kind is None:
             return True
         if self.kind == "number":
-            text = self.counted_in(_YEARS.sub(" ", text))
+            text = self.counted_in(text)
         for match in CHECKS[self.kind].finditer(text):
             if not {word.casefold() for word in re.findall(r"\w+", match[0])} <= self.words:
                 return True
