@@ -25,7 +25,7 @@ from folioscope.model.embedded.sentences import Sentence, sentences_of
 from folioscope.model.protocol import Answer, AssetText, Question, Usage, VideoText
 from folioscope.model.words import content_tokens, tokens
 
-SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.66", "answerer": "4", "words": "snowball"}
+SETTINGS: Final = {"retrieval": "bm25", "coverage": "0.66", "answerer": "5", "words": "snowball"}
 WINDOW = 3  # sentences a passage
 COVERAGE = 0.66  # of the question's words, by how rare they are, that a passage must hold
 OWN = 0.5  # of what is asked, names aside, that the sentence itself must hold

@@ -21,7 +21,7 @@ from folioscope.model.language import language_of
 from folioscope.model.page_images import is_blank, turned
 from folioscope.model.protocol import PageInput, Reading, RgbImage, TextSource, Usage
 
-SETTINGS: Final = {**ocr.SETTINGS, "reader": "3", "tesseract": tesseract.describe()}
+SETTINGS: Final = {**ocr.SETTINGS, "reader": "4", "tesseract": tesseract.describe()}
 UNREADABLE = 0.5  # of the writing in scripts that nothing reads: what is left is not the page's text
 LOW_CONFIDENCE = 0.75
 SURE = 0.88  # a reading as good as this needs no other direction tried

@@ -2,12 +2,13 @@
 
 A small square counts where words stand beside it, none in it, and no other square at its sides. Squares that are filled
 are bullets, signs of a legend or ticked boxes: they count where the page has empty ones of their size, and none of
-another shade. A box is ticked where it is filled with ink, or something is drawn over its middle. A page without small
-squares costs a look at its list of boxes, some 2 ms.
+another shade. A box is ticked where it is filled with ink, or something is drawn over its middle. A page that draws
+nothing costs 0.1 ms, one without small squares a look at its list of boxes, up to 2 ms.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ Colour = tuple[float, ...]
 MOST_PATHS = 6000  # drawings of that many lines and areas hold no form
 MOST_BOXES = 200
 LEAST_SIDE, MOST_SIDE = 5.0, 18.0  # points
+_PATH = re.compile(rb"[\d.]\s+(?:re|l)\s")  # operators that draw rectangles and lines
 _BLACK = (0.0, 0.0, 0.0)
 _SQUARE = 0.2  # of the longer side by which the other may be shorter
 _LIKE_SIDES = 0.25
@@ -82,6 +84,8 @@ def _among_boxes(alike: Sequence[_Square]) -> bool:
 
 
 def _may_have_boxes(page: pymupdf.Page) -> bool:
+    if page.parent.is_pdf and not page.get_xobjects() and _PATH.search(page.read_contents()) is None:
+        return False
     paths = [box for kind, box, *_ in page.get_bboxlog() if kind.endswith("-path")]
     return len(paths) <= MOST_PATHS and any(_is_square(box) for box in paths)
 

@@ -62,7 +62,7 @@ def joined_by_stripes(
         return rows
     if all(_filled(group[-1][0]) and not _filled(group[0][0]) for group in several):  # set at the foot of their row
         _take_down_first(rows, words, stripes[0][0])
-    merged = {id(row): None for group in several for row in group[1:]}
+    merged = {id(row) for group in several for row in group[1:]}
     for group in several:
         _merge(group)
     return [row for row in rows if id(row) not in merged]
@@ -72,12 +72,7 @@ def _covers(bounds: Bounds, rows: Sequence[Row]) -> bool:
     boxes = [box_of(cell) for row in rows for cell in row if cell.bbox is not None]
     if not boxes:
         return False
-    x0, y0, x1, y1 = (
-        min(b[0] for b in boxes),
-        min(b[1] for b in boxes),
-        max(b[2] for b in boxes),
-        max(b[3] for b in boxes),
-    )
+    x0, y0, x1, y1 = _around(boxes)
     wide = min(x1, bounds[2]) - max(x0, bounds[0]) >= _WIDE * (x1 - x0)
     return wide and y0 <= bounds[1] + _SAME_EDGE and bounds[3] <= y1 + _SAME_EDGE
 
@@ -107,14 +102,12 @@ def _filled(cell: object) -> bool:
 def _merge(group: Sequence[Row]) -> None:
     """Put the lines of a row into the first of them."""
     for column in zip(*group, strict=True):
-        boxes = [box_of(cell) for cell in column]
         column[0].text = "\n".join(cell.text.strip() for cell in column if _filled(cell))
-        column[0].bbox = (
-            min(b[0] for b in boxes),
-            min(b[1] for b in boxes),
-            max(b[2] for b in boxes),
-            max(b[3] for b in boxes),
-        )
+        column[0].bbox = _around([box_of(cell) for cell in column])
+
+
+def _around(boxes: Sequence[Bounds]) -> Bounds:
+    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
 
 
 def _take_down_first(rows: Sequence[Row], words: Sequence[Word], top: float) -> None:

@@ -174,6 +174,8 @@ def test_a_small_table_that_was_typed_into_a_paragraph_is_a_table() -> None:
         for column, text in enumerate(line)
     ]
     above = {"text": "Example", "bbox": (110.0, -14.0, 150.0, -4.0), "size": 10.0, "number": -1, "origin": (0.0, -6.0)}
+    for span in (above, *spans):
+        span |= {"flags": 0, "font": "Helvetica"}
     region = Region((100.0, -14.0, 190.0, 46.0), "formula", None, [above, *spans])
     before, found = with_typed_tables([region])
     assert [span["text"] for span in before.spans] == ["Example"]
@@ -184,6 +186,28 @@ def test_a_small_table_that_was_typed_into_a_paragraph_is_a_table() -> None:
     )
     contents = Region((100.0, 0.0, 190.0, 46.0), "text", None, spans[2:])
     assert with_typed_tables([contents]) == [contents], "rows of figures without names are no table"
+
+
+def test_labels_in_bold_beside_their_values_are_a_table() -> None:
+    page = pymupdf.open().new_page()
+    facts = [
+        ("Reign", ["959 to 975"]),
+        ("Predecessor", ["Eadwig"]),
+        ("Issue", ["Edward", "Edith of Wilton"]),
+        ("House", ["Wessex"]),
+        ("Father", ["Edmund"]),
+    ]
+    y = 300.0
+    for label, values in facts:
+        page.insert_text((330, y), label, fontsize=10.5, fontname="hebo")
+        for value in values:
+            page.insert_text((430, y), value, fontsize=10.5)
+            y += 18
+    prose = "Edgar was King of the English from 959 until his death in 975, and of all of them on his brother's death."
+    page.insert_textbox(pymupdf.Rect(60, 100, 300, 700), " ".join([prose] * 6), fontsize=10.5)
+    text = to_markdown(extract_text_layer(page, "full").blocks)
+    assert "<tr><th>Predecessor</th><td>Eadwig</td></tr>" in text
+    assert "<tr><th>Issue</th><td>Edward<br/>Edith of Wilton</td></tr>" in text
 
 
 def boxes_to_tick(page: pymupdf.Page) -> None:
