@@ -128,10 +128,12 @@ def test_a_camera_that_pans_rests_and_zooms_and_flashes_make_no_cuts(seed: int, 
     pictures = []
     for move, seconds in moves:
         count = round(seconds * FPS)
+        # As far as the scene goes, over the whole of the time: what takes half a second is a change of picture.
+        right, down, in_ = (max(0.0, far) / count for far in (min(90, 160 - x), min(60, 130 - y), min(60, wide - 105)))
         for number in range(count):
-            x += {"pan": 90 / count}.get(move, 0) * (1 if x < 150 else 0)
-            y += {"tilt": 60 / count}.get(move, 0) * (1 if y < 120 else 0)
-            wide -= {"zoom": 60 / count}.get(move, 0) * (1 if wide > 110 else 0)
+            x += right if move == "pan" else 0
+            y += down if move == "tilt" else 0
+            wide -= in_ if move == "zoom" else 0
             corner = scene[int(y) : int(y + wide * HIGH / WIDE), int(x) : int(x + wide)]
             shown = cv2.resize(corner, (WIDE, HIGH), interpolation=cv2.INTER_AREA)
             if move == "flash" and number in (2, 3):

@@ -33,6 +33,7 @@ from folioscope.pipeline.stages.file_access import FileAccess
 from folioscope.pipeline.stages.pictures import PictureAccess
 from folioscope.pipeline.stages.prefetch import ReadJob
 from folioscope.pipeline.stages.replica import ReplicaActor, ReplicaJob, read_block, understand_block
+from folioscope.pipeline.stages.results import UnitResult
 from folioscope.pipeline.stages.turns import Turns
 from folioscope.pipeline.stages.understand import UnderstandLoop
 from folioscope.pipeline.storage.download_cache import DownloadCache
@@ -178,6 +179,7 @@ def test_a_replica_holds_documents_of_several_blocks_at_once(tmp_path: Path) -> 
             return super().done(asked)
 
     there = threading.Event()
+    begun: list[int] = []
     work, replica = work_in(tmp_path), Waiting(room=9)
     names = [f"{number:02d}.pdf" for number in range(24)]
     all_ = documents(work, names, {"who": "Who wrote the words?"})
@@ -185,8 +187,13 @@ def test_a_replica_holds_documents_of_several_blocks_at_once(tmp_path: Path) -> 
     loop = UnderstandLoop(UnderstandJob(PROVENANCE, 60.0), replica, turns)
     with ThreadPoolExecutor(8) as threads:
         blocks = [all_[start : start + 3] for start in range(0, 24, 3)]
-        coming = threads.map(lambda block: loop.understand(block, work), blocks)
-        while turns._given.qsize() < len(blocks) - 1:  # the first one is at work
+
+        def understand(block: list[DocumentTasks]) -> UnitResult:
+            begun.append(len(block))
+            return loop.understand(block, work)
+
+        coming = threads.map(understand, blocks)
+        while len(begun) < len(blocks):
             time.sleep(0.01)
         there.set()
         results = list(coming)
