@@ -16,6 +16,7 @@ from typing import Any
 import pymupdf
 
 from folioscope.pipeline.decode.content import Content
+from folioscope.pipeline.decode.opened_pdf import PDF_ERRORS
 from folioscope.pipeline.decode.words import Bounds, Word, page_words
 
 Colour = tuple[float, ...]
@@ -62,10 +63,13 @@ class _Square:
 
 
 def drawn_boxes(page: pymupdf.Page, content: Content) -> list[DrawnBox]:
-    """The page's drawn check boxes; none on pages that draw none."""
-    if not _may_have_boxes(page):
+    """The page's drawn check boxes; none on pages that draw none, or whose drawings are damaged: their text is read."""
+    try:
+        if not _may_have_boxes(page):
+            return []
+        squares, others = _drawings(page)
+    except PDF_ERRORS:
         return []
-    squares, others = _drawings(page)
     squares = [_with_mark(square, others) for square in _merged(squares)]
     words = page_words(page, content)
     labelled = [square for square in squares if _has_label(square.bounds, words) and _is_alone(square, squares)]
