@@ -213,8 +213,9 @@ class Asked:
 
     def counted_in(self, text: str) -> str:
         """A text without numbers that count nothing: years, of items and notes, ratios; for "how many" also shares."""
-        text = _BRACKETED.sub(r"\2 \1", _NOTED.sub(" ", _YEARS.sub(" ", text)))  # "programs (15)" are 15 programs
-        text = _RATIO.sub(" ", _MARKER.sub(" ", _LABELS.sub(" ", text)))
+        text = _NOTED.sub(" ", _LABELS.sub(" ", _YEARS.sub(" ", text)))
+        text = _BRACKETED.sub(r"\2 \1", text)  # "programs (15)" are 15 programs
+        text = _RATIO.sub(" ", _MARKER.sub(" ", text))
         return _PERCENTAGES.sub(" ", text) if self.counts_things else text
 
     def counts(self, terms: Sequence[str], numbers: Sequence[bool]) -> bool:

@@ -8,6 +8,7 @@ from benchmarks.answers import figures, outcome, questions, tallies
 from folioscope.model.embedded.answer import answer
 from folioscope.model.embedded.asked import Asked
 from folioscope.model.embedded.named_rows import NamedCell, named_rows
+from folioscope.model.embedded.sentences import split_sentences
 from folioscope.model.protocol import Answer, Block, DocumentText, PageText, Question
 from folioscope.model.words import tokens
 
@@ -148,3 +149,53 @@ def test_there_are_150_questions_and_a_third_of_them_has_no_answer() -> None:
     assert len(wanted["tuned"]) >= 150
     assert all(0.3 <= of.count(None) / len(of) <= 0.4 for of in wanted.values())
     assert not questions("tuned").keys() & questions("unseen").keys()
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "answers"),
+    [
+        ("How many states relied on growth measures?", "Many state programs (15) relied on growth measures.", True),
+        ("How many states relied on growth measures?", "Growth measures are relied on by states (15).", False),
+        ("How many ships were lost?", "Of all ships that were lost 31.7% were lost in fog.", False),
+        ("How many ships were lost?", "Ships were lost 1-in-20 among those of 40 years, 1-in-4 among others.", False),
+        ("How many ships were lost?", "4) Ships were lost in fog, storms and ice.", False),
+        ("How many ships were lost?", "Fourteen ships were lost in fog.", True),
+        ("How many sections does the self-locking nut have?", "The self-locking nut is of one piece.", False),
+        ("What was the age-adjusted death rate?", "The unadjusted death rate of each age was 18.7.", False),
+        ("What was the age-adjusted death rate?", "The age-adjusted death rate was 18.1.", True),
+        ("What do stationary sources include?", "There are many sources, including stationary ones.", False),
+        ("What do stationary sources include?", "Stationary sources include major and area ones.", True),
+        ("Which company introduced the typewriter?", "The typewriter was introduced by Remington in 1873.", True),
+        ("When did the term word processor emerge?", "The term word processor emerged in the 1960s.", True),
+        ("What is the speed of the ferry?", "The ferry and its speed boat cross the river in all weathers.", False),
+    ],
+)
+def test_what_is_asked_for_must_stand_in_the_sentence(question: str, words: str, answers: bool) -> None:
+    assert (said(question, text(words)) is not None) == answers
+
+
+def test_bibliographies_and_captions_of_tables_answer_nothing() -> None:
+    cited = (Block("heading", "References"), text("The harbour wall of Hythe as Ada Renner built it, 1989."))
+    assert said("Who built the harbour wall of Hythe?", *cited) is None
+    assert said("Who built the harbour wall of Hythe?", *cited[1:]) is not None
+    caption = Block("caption", "Table 1: Students of the school of Hythe, Fall 2006")
+    assert said("How many students had the school of Hythe?", caption) is None
+
+
+def test_a_dotted_abbreviation_ends_a_sentence_only_before_its_start() -> None:
+    words = "She unveiled the U.S. National Action Plan at the harbour. It was made in the U.S. The plan held."
+    assert list(split_sentences(words)) == [
+        "She unveiled the U.S. National Action Plan at the harbour.",
+        "It was made in the U.S.",
+        "The plan held.",
+    ]
+
+
+def test_of_columns_named_alike_the_one_that_says_what_is_asked_answers() -> None:
+    costs = (
+        "<table><tr><th>Category</th><th>Total Costs All Funds</th><th>Total Direct Costs</th></tr>"
+        "<tr><td>Salaries</td><td>1,314,000</td><td>940,750</td></tr></table>"
+    )
+    assert said("What were the total costs of salaries?", Block("table", costs)) == (
+        "Salaries, Total Costs All Funds: 1,314,000"
+    )
