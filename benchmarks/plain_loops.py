@@ -29,6 +29,7 @@ from folioscope.model.protocol import PageInput
 from folioscope.pipeline.decode.content import page_content
 from folioscope.pipeline.decode.page_shape import needs_network
 from folioscope.pipeline.decode.pages import Layout
+from folioscope.pipeline.decode.paths import drawn_paths
 from folioscope.pipeline.decode.text_layer import extract_text_layer
 
 
@@ -66,7 +67,7 @@ def layouts(folders: Sequence[Path]) -> dict[str, Any]:
                     extract_text_layer(page, layout)
                     spent[layout] += time.process_time() - begun
                 spent["pages"] += 1
-                spent["network"] += needs_network(page, page_content(page))
+                spent["network"] += needs_network(page, page_content(page), drawn_paths(page))
     return spent
 
 

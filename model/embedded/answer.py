@@ -173,23 +173,27 @@ def _judge(index: _Index, centre: int, asked: Asked) -> tuple[float, str] | None
     relation = _share(index, [term for term in asked.terms if term not in asked.names] or asked.terms, own)
     if covered < COVERAGE or relation < OWN:
         return None
-    if not sentence.cells and not _is_about(index, own, asked):
-        return None
-    text = _from_row(index, sentence, asked) if sentence.cells else sentence.text
-    if text is None or not (sentence.cells or asked.is_answered_by(text)):
-        return None
-    if not sentence.cells and (index.in_references[centre] or asked.is_turned_round(text, index.language)):
-        return None
-    where = [centre] if asked.kind in _FIGURES and not sentence.cells else index.windows[centre]
-    if not asked.holds_compounds(" ".join(index.sentences[i].text for i in where)):
+    counted = _counts(index, sentence, asked)
+    if sentence.cells:
+        text = _from_row(index, sentence, asked)
+    else:
+        text = sentence.text if _answers(index, centre, own, asked, counted=counted) else None
+    if text is None or not asked.holds_compounds(" ".join(index.sentences[i].text for i in index.windows[centre])):
         return None
     if not set(content_tokens(text, index.language)) - set(asked.terms):
         return None  # it only restates the question
     named = 1.0 if asked.names <= own else 0.0
-    counted = COUNTED if _counts(index, sentence, asked) else 0.0
-    if asked.counts_things and not counted and not sentence.cells:
-        return None
-    return 0.4 * covered + 0.4 * relation + 0.2 * named + counted, text
+    return 0.4 * covered + 0.4 * relation + 0.2 * named + (COUNTED if counted else 0.0), text
+
+
+def _answers(index: _Index, centre: int, own: frozenset[str], asked: Asked, *, counted: bool) -> bool:
+    """True where a sentence of running text itself says what is asked, and is not what somebody else is cited with."""
+    text = index.sentences[centre].text
+    if index.in_references[centre] or not asked.is_answered_by(text) or asked.is_turned_round(text, index.language):
+        return False
+    if asked.kind in _FIGURES and not asked.holds_compounds(text):
+        return False
+    return _is_about(index, own, asked) and (counted or not asked.counts_things)
 
 
 def _is_about(index: _Index, own: frozenset[str], asked: Asked) -> bool:

@@ -15,6 +15,7 @@ import pymupdf
 from folioscope.model.protocol import Block, Box
 from folioscope.pipeline.decode.content import Content, Raw
 from folioscope.pipeline.decode.drawn_boxes import drawn_boxes
+from folioscope.pipeline.decode.paths import Path
 
 _TICKED, _UNTICKED, _CHOSEN, _OTHER = "☑", "☐", "◉", "○"
 _COMMENTS = frozenset(
@@ -40,8 +41,11 @@ _MARK = 12.0  # points: the size at which the state of a field is set
 _VISIBLE = pymupdf.mupdf.FZ_STEXT_FILLED
 
 
-def with_states(page: pymupdf.Page, content: Content) -> Content:
-    """The content with the states of check boxes, radio buttons and list boxes as words in their places."""
+def with_states(page: pymupdf.Page, content: Content, paths: Sequence[Path]) -> Content:
+    """The content with the states of check boxes, radio buttons and list boxes as words in their places.
+
+    ``paths`` are those that are drawn on the page.
+    """
     marks: list[tuple[str, pymupdf.Rect]] = []
     lists: list[tuple[list[str], pymupdf.Rect]] = []
     for widget in page.widgets() or ():
@@ -55,7 +59,7 @@ def with_states(page: pymupdf.Page, content: Content) -> Content:
     fields = [rect for _, rect in marks]
     marks += [
         (_TICKED if box.ticked else _UNTICKED, pymupdf.Rect(box.bounds))
-        for box in drawn_boxes(page, content)
+        for box in drawn_boxes(page, content, paths)
         if not any(_inside(box.bounds, rect) for rect in fields)
     ]
     if not marks and not lists:

@@ -62,11 +62,11 @@ def map_unknown(page: pymupdf.Page, blocks: Sequence[dict[str, Any]]) -> None:
                 (numbered if span["char_flags"] & _NUMBERED else named)[span["font"]].append(span)
     for font, spans in numbered.items():
         _map(spans, _glyph_letters(page, font, spans))
-        _map(spans, partial(_looked_up, signs_of(font) or {}))
+        if (signs := signs_of(font)) is not None:
+            _map(spans, partial(_looked_up, signs))
     type3 = {entry[4] for entry in page.get_fonts() if entry[2] == "Type3"} if named else set()
     for font, spans in named.items():
-        signs = signs_of(font)
-        if signs is not None:
+        if (signs := signs_of(font)) is not None:
             _map(spans, partial(_looked_up, signs))
             continue
         table = tex_table(spans) if font in type3 or not type3.isdisjoint((font, font.partition("+")[2])) else None

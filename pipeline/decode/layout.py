@@ -24,6 +24,7 @@ from folioscope.pipeline.decode.deadline import LayoutTimeoutError, limited
 from folioscope.pipeline.decode.furniture import mark_furniture
 from folioscope.pipeline.decode.lines import block_text, heading_level, respaced_spans
 from folioscope.pipeline.decode.look import BULLET, Look
+from folioscope.pipeline.decode.paths import Path, drawn_paths
 from folioscope.pipeline.decode.regions import (
     Region,
     claimed,
@@ -71,15 +72,15 @@ class PageLayout:
     lost_table: bool
 
 
-def page_layout(page: pymupdf.Page, content: Content) -> PageLayout:
+def page_layout(page: pymupdf.Page, content: Content, paths: Sequence[Path]) -> PageLayout:
     """The blocks of a page in reading order: headings with levels, lists, tables as HTML, headers and footers.
 
-    ``content`` is the page's; one that is stored turned is laid out as an upright copy.
+    ``content`` and ``paths`` are the page's; one that is stored turned is laid out as an upright copy.
 
     Raises:
         LayoutTimeoutError: it takes more than LAYOUT_SECONDS of the processor, or would.
     """
-    if vectors_drawn(page) > MOST_VECTORS:
+    if len(paths) > MOST_VECTORS:  # MuPDF compares each with all before it, in one step that nothing can end
         raise LayoutTimeoutError(f"more than {MOST_VECTORS} lines and areas are drawn on it")
     with limited(LAYOUT_SECONDS):
         if page.rotation == 0:
@@ -88,12 +89,9 @@ def page_layout(page: pymupdf.Page, content: Content) -> PageLayout:
             single.insert_pdf(page.parent, from_page=page.number, to_page=page.number)
             copy = single[0]
             copy.remove_rotation()
-            return _laid_out(page, copy, without_hidden(with_states(copy, page_content(copy)), content))
-
-
-def vectors_drawn(page: pymupdf.Page) -> int:
-    """Lines and areas drawn on a page. MuPDF compares each with all before it, in one step that nothing can end."""
-    return sum(kind.endswith("-path") for kind, *_ in page.get_bboxlog())
+            return _laid_out(
+                page, copy, without_hidden(with_states(copy, page_content(copy), drawn_paths(copy)), content)
+            )
 
 
 def _laid_out(page: pymupdf.Page, upright: pymupdf.Page, content: Content) -> PageLayout:

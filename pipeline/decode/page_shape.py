@@ -18,6 +18,7 @@ import pymupdf
 
 from folioscope.pipeline.decode.code import has_even_width
 from folioscope.pipeline.decode.content import Content
+from folioscope.pipeline.decode.paths import Path
 
 MOST_BROKEN = 2  # rows of words set side by side, from which a page may hold a table
 BREAK = 1.0  # of the font size: white between two pieces of a row
@@ -65,8 +66,8 @@ class _Gutter:
         return len(self.left) >= PROSE_ROWS and _is_prose(self.left) and _is_prose(self.right)
 
 
-def needs_network(page: pymupdf.Page, content: Content) -> bool:
-    """False for pages of plain prose, which rules alone put in order."""
+def needs_network(page: pymupdf.Page, content: Content, paths: Sequence[Path]) -> bool:
+    """False for pages of plain prose, which rules alone put in order. ``paths`` are those that are drawn on it."""
     if _is_turned(page, content):
         return True
     if page.first_widget is not None or any(span.get("rtl") for span in content.spans):
@@ -79,7 +80,7 @@ def needs_network(page: pymupdf.Page, content: Content) -> bool:
         apart > MOST_BROKEN
         or not _is_one_gutter(columns)
         or any(_straddles(block["bbox"], columns) for block in content.blocks)
-        or has_grid(page, apart=apart)
+        or has_grid(paths, apart=apart)
     )
 
 
@@ -123,17 +124,14 @@ def broken_rows(rows: Sequence[Sequence[_Piece]], columns: Sequence[_Gutter]) ->
     return len(apart | {number for number, row in enumerate(rows) if any(_BLANKS.search(p.text) for p in row)})
 
 
-def has_grid(page: pymupdf.Page, *, apart: int) -> bool:
+def has_grid(paths: Sequence[Path], *, apart: int) -> bool:
     """True where rulings part a framed area, or run alike around the rows of words set ``apart``.
 
     A frame alone is drawn around listings and notes, too.
     """
     across: list[Bounds] = []
     down: list[Bounds] = []
-    for kind, box, *_ in page.get_bboxlog():
-        if not kind.endswith("-path"):
-            continue
-        x0, y0, x1, y1 = box
+    for kind, (x0, y0, x1, y1) in paths:
         if y1 - y0 <= THIN and x1 - x0 >= LONG:
             across.append((x0, y0, x1, y1))
         elif x1 - x0 <= THIN and y1 - y0 > THIN:

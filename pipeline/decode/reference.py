@@ -20,6 +20,7 @@ from folioscope.model.segments import RgbImage
 from folioscope.pipeline.decode.beside import with_states
 from folioscope.pipeline.decode.content import page_content
 from folioscope.pipeline.decode.pages import DecodeSettings
+from folioscope.pipeline.decode.paths import drawn_paths
 from folioscope.pipeline.decode.words import page_words
 from folioscope.pipeline.grounding.reference import NO_REFERENCE, Reference, reference_of
 
@@ -77,7 +78,7 @@ def is_drawn(image: RgbImage, page_number: int, share: float) -> bool:
 def layer_reference(page: pymupdf.Page, layer: TextLayer) -> Reference:
     """The words of a text layer that passed its gate; the page stands as it was read."""
     begun = _cpu_seconds()
-    content = with_states(page, page_content(page))
+    content = with_states(page, page_content(page), drawn_paths(page))
     matrix = page.rotation_matrix
     size = page.rect.width or 1.0, page.rect.height or 1.0
     words = [(word.text, _share_box(pymupdf.Rect(word.box) * matrix, *size)) for word in page_words(page, content)]

@@ -19,7 +19,8 @@ from typing import Any
 import pymupdf
 
 from folioscope.pipeline.decode.content import Content
-from folioscope.pipeline.decode.tables import Bounds, Table
+from folioscope.pipeline.decode.tables import Table
+from folioscope.pipeline.decode.words import Bounds, hull
 
 Span = dict[str, Any]
 
@@ -111,16 +112,6 @@ def rows(spans: Sequence[Span]) -> list[list[Span]]:
         else:
             result.append([span])
     return result
-
-
-def hull(boxes: Sequence[Any]) -> Bounds:
-    """The smallest box around boxes."""
-    return (
-        min(float(box[0]) for box in boxes),
-        min(float(box[1]) for box in boxes),
-        max(float(box[2]) for box in boxes),
-        max(float(box[3]) for box in boxes),
-    )
 
 
 def shared(a: Sequence[float], b: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ from folioscope.pipeline.decode.code import code_text, has_even_width, is_code
 from folioscope.pipeline.decode.content import Content
 from folioscope.pipeline.decode.lines import block_text, heading_level
 from folioscope.pipeline.decode.look import BULLET, TITLE_SIZE, Look
-from folioscope.pipeline.decode.regions import hull
+from folioscope.pipeline.decode.words import hull
 
 _ITEM = re.compile(r"\s*[·•▪●◦‣⁃■□○➢➤✓\uf0b7\uf0a7]")
 _CAPTION = re.compile(

@@ -6,6 +6,8 @@ that looks alike (☑ ☐ ✓ → ▪), that one is taken, since more fonts can 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _FIRST = 0x21  # the code of the tables' first sign; a blank in them is no sign
 _PRIVATE = 0xF000  # where files put such codes that say that they are no letters
 
@@ -43,6 +45,7 @@ _TABLES = {
 }
 
 
+@lru_cache(maxsize=1024)
 def signs_of(font: str) -> dict[str, str] | None:
     """What the letters of a font of signs stand for; None for every other font."""
     name = font.rpartition("+")[2].replace(" ", "").replace("-", "").lower()

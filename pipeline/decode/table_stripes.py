@@ -14,10 +14,9 @@ from itertools import pairwise
 import pymupdf
 
 from folioscope.pipeline.decode.table_grid import is_simple
-from folioscope.pipeline.decode.table_seams import Row, box_of
-from folioscope.pipeline.decode.words import Bounds, Word, holds, text_of
+from folioscope.pipeline.decode.table_seams import Cell, Row, box_of
+from folioscope.pipeline.decode.words import Bounds, Word, holds, hull, text_of
 
-MOST_PATHS = 6000
 _FEWEST = 3  # stripes
 _LEAST_HEIGHT, _MOST_HEIGHT = 5.0, 90.0  # points
 _LEAST_WIDTH = 100.0
@@ -30,8 +29,6 @@ Stripe = tuple[float, float]  # top and bottom
 
 def stripes_of(page: pymupdf.Page) -> list[tuple[Bounds, list[Stripe]]]:
     """Areas of stripes that lie one below the other with white between them, and their tops and bottoms in order."""
-    if sum(kind.endswith("-path") for kind, *_ in page.get_bboxlog()) > MOST_PATHS:
-        return []
     columns: defaultdict[tuple[int, int], set[Stripe]] = defaultdict(set)
     for drawing in page.get_cdrawings():
         x0, y0, x1, y1 = drawing["rect"]
@@ -72,7 +69,7 @@ def _covers(bounds: Bounds, rows: Sequence[Row]) -> bool:
     boxes = [box_of(cell) for row in rows for cell in row if cell.bbox is not None]
     if not boxes:
         return False
-    x0, y0, x1, y1 = _around(boxes)
+    x0, y0, x1, y1 = hull(boxes)
     wide = min(x1, bounds[2]) - max(x0, bounds[0]) >= _WIDE * (x1 - x0)
     return wide and y0 <= bounds[1] + _SAME_EDGE and bounds[3] <= y1 + _SAME_EDGE
 
@@ -95,19 +92,15 @@ def _is_one_row(group: Sequence[Row]) -> bool:
     return filled[0] == 1 and sum(count == 1 for count in filled) > _ONCE * sum(count > 0 for count in filled)
 
 
-def _filled(cell: object) -> bool:
-    return bool((getattr(cell, "text", None) or "").strip())
+def _filled(cell: Cell) -> bool:
+    return bool((cell.text or "").strip())
 
 
 def _merge(group: Sequence[Row]) -> None:
     """Put the lines of a row into the first of them."""
     for column in zip(*group, strict=True):
         column[0].text = "\n".join(cell.text.strip() for cell in column if _filled(cell))
-        column[0].bbox = _around([box_of(cell) for cell in column])
-
-
-def _around(boxes: Sequence[Bounds]) -> Bounds:
-    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
+        column[0].bbox = hull([box_of(cell) for cell in column])
 
 
 def _take_down_first(rows: Sequence[Row], words: Sequence[Word], top: float) -> None:

@@ -28,7 +28,7 @@ from folioscope.pipeline.decode.table_rows import (
 )
 from folioscope.pipeline.decode.table_seams import Row, box_of, split_columns, split_spans
 from folioscope.pipeline.decode.table_stripes import Stripe, joined_by_stripes, stripes_of
-from folioscope.pipeline.decode.words import Bounds, Word, holds, page_words, text_of
+from folioscope.pipeline.decode.words import Bounds, Word, holds, hull, page_words, text_of
 
 __all__ = ["Bounds", "Table", "page_tables"]
 
@@ -110,12 +110,7 @@ def _table(raw: Any, rows: list[Row], sections: set[int], bounds: Bounds | None)
     raw.placements, raw.section_rows = rows, sections
     cells = tuple(box_of(cell) for row in rows for cell in row if cell.bbox is not None)
     if bounds is None:
-        bounds = (
-            min(cell[0] for cell in cells),
-            min(cell[1] for cell in cells),
-            max(cell[2] for cell in cells),
-            max(cell[3] for cell in cells),
-        )
+        bounds = hull(cells)
     return Table(bounds, raw.to_html(), cells)
 
 

@@ -8,6 +8,7 @@ than plain prose (``page_shape.py``).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pymupdf
@@ -21,6 +22,7 @@ from folioscope.pipeline.decode.layer_quality import CIPHER_LETTERS, LayerFacts,
 from folioscope.pipeline.decode.lines import respaced_spans
 from folioscope.pipeline.decode.page_shape import needs_network
 from folioscope.pipeline.decode.pages import Layout
+from folioscope.pipeline.decode.paths import Path, drawn_paths
 from folioscope.pipeline.decode.rules import rule_blocks
 from folioscope.pipeline.decode.word_pictures import word_pictures
 
@@ -39,7 +41,8 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
     content = page_content(page)
     if _turn_upright(page, content):
         content = page_content(page)
-    content = with_states(page, content)
+    paths = drawn_paths(page)
+    content = with_states(page, content, paths)
     text = content.text
     spans = content.spans
     hidden = sum(_solid(span["text"]) for span in spans if not span["char_flags"] & _DRAWN or span["alpha"] == 0)
@@ -49,11 +52,11 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
     blocks: tuple[Block, ...] = ()
     flags: list[str] = []
     vertical = _is_vertical(content)
-    if judgement.verdict == "usable" and not vertical and _wants_network(page, content, layout):
+    if judgement.verdict == "usable" and not vertical and _wants_network(page, content, paths, layout):
         from folioscope.pipeline.decode.layout import LayoutTimeoutError, page_layout
 
         try:
-            laid_out = page_layout(page, content)
+            laid_out = page_layout(page, content, paths)
             blocks = laid_out.blocks
             flags += ["lost_table"] if laid_out.lost_table else []
         except LayoutTimeoutError:
@@ -78,8 +81,8 @@ def extract_text_layer(page: pymupdf.Page, layout: Layout) -> TextLayer:
     )
 
 
-def _wants_network(page: pymupdf.Page, content: Content, layout: Layout) -> bool:
-    return layout == "full" or (layout == "auto" and needs_network(page, content))
+def _wants_network(page: pymupdf.Page, content: Content, paths: Sequence[Path], layout: Layout) -> bool:
+    return layout == "full" or (layout == "auto" and needs_network(page, content, paths))
 
 
 def has_xfa(document: pymupdf.Document) -> bool:

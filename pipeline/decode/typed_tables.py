@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from folioscope.pipeline.decode.look import is_bold
-from folioscope.pipeline.decode.regions import Region, Span, hull, part_of, rows
-from folioscope.pipeline.decode.words import Bounds
+from folioscope.pipeline.decode.regions import Region, Span, part_of, rows
+from folioscope.pipeline.decode.words import Bounds, hull
 
 _KINDS = frozenset({"formula", "text", "fallback", "table-fallback"})
 _FEWEST_ROWS = 3
@@ -35,9 +35,9 @@ def with_typed_tables(regions: Sequence[Region]) -> list[Region]:
 
 def _parts(region: Region) -> list[Region]:
     lines = [_cells(row) for row in rows(region.spans)]
-    found, write = _longest_table(lines), _html
+    found, cells_of = _longest_table(lines), _named_columns
     if found is None:
-        found, write = _labels_and_values(lines), _html_of_labels
+        found, cells_of = _labels_and_values(lines), _labelled_rows
     if found is None:
         return [region]
     start, end = found
@@ -47,7 +47,9 @@ def _parts(region: Region) -> list[Region]:
         if not spans:
             continue
         if first == start:
-            parts.append(Region(hull([span["bbox"] for span in spans]), "table", write(lines[start:end]), spans))
+            parts.append(
+                Region(hull([span["bbox"] for span in spans]), "table", _html(cells_of(lines[start:end])), spans)
+            )
         else:
             parts.append(part_of(region, spans, "text"))
     return parts
@@ -123,23 +125,23 @@ def _text(cell: Sequence[Span]) -> str:
     return " ".join("".join(span["text"] for span in cell).split())
 
 
-def _html(lines: Sequence[Cells]) -> str:
-    body = ""
-    for number, line in enumerate(lines):
-        tag = "td" if number else "th"
-        body += f"<tr>{''.join(f'<{tag}>{html.escape(_text(cell), quote=False)}</{tag}>' for cell in line)}</tr>"
-    return f"<table>{body}</table>"
+def _named_columns(lines: Sequence[Cells]) -> list[list[tuple[str, list[str]]]]:
+    """The rows as (tag, lines of text) of each cell."""
+    return [[("td" if number else "th", [_text(cell)]) for cell in line] for number, line in enumerate(lines)]
 
 
-def _html_of_labels(lines: Sequence[Cells]) -> str:
-    found: list[tuple[str, list[str]]] = []
+def _labelled_rows(lines: Sequence[Cells]) -> list[list[tuple[str, list[str]]]]:
+    found: list[list[tuple[str, list[str]]]] = []
     for line in lines:
         if len(line) == 2:
-            found.append((_text(line[0]), []))
-        found[-1][1].append(_text(line[-1]))
+            found.append([("th", [_text(line[0])]), ("td", [])])
+        found[-1][1][1].append(_text(line[-1]))
+    return found
 
-    def cell(words: str) -> str:
-        return html.escape(words, quote=False)
 
-    body = (f"<tr><th>{cell(label)}</th><td>{'<br/>'.join(map(cell, values))}</td></tr>" for label, values in found)
-    return f"<table>{''.join(body)}</table>"
+def _html(rows_: Sequence[Sequence[tuple[str, list[str]]]]) -> str:
+    def cell(tag: str, texts: Sequence[str]) -> str:
+        return f"<{tag}>{'<br/>'.join(html.escape(text, quote=False) for text in texts)}</{tag}>"
+
+    body = "".join(f"<tr>{''.join(cell(*one) for one in row)}</tr>" for row in rows_)
+    return f"<table>{body}</table>"

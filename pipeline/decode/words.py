@@ -98,3 +98,13 @@ def _line(words: list[Word]) -> str:
 def holds(bounds: Sequence[float], box: Sequence[float]) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return bool(bounds[0] <= x < bounds[2] and bounds[1] <= y < bounds[3])
+
+
+def hull(boxes: Sequence[Any]) -> Bounds:
+    """The smallest box around boxes."""
+    return (
+        min(float(box[0]) for box in boxes),
+        min(float(box[1]) for box in boxes),
+        max(float(box[2]) for box in boxes),
+        max(float(box[3]) for box in boxes),
+    )

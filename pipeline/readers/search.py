@@ -155,7 +155,7 @@ class ArchiveSearch:
 
     def _hits(self, ranked: Sequence[Ranked], query: Query) -> list[Hit]:
         """The segments' text, read once for all, and the quotes in them."""
-        keys = [(row.asset_id, row.recipe_id, row.segment) for row in ranked]
+        keys = [row.key for row in ranked]
         rows = read_segments(self.store, self.manifest, keys, _COLUMNS)
         return [_hit(row, rows[key], query) for row, key in zip(ranked, keys, strict=True) if key in rows]
 
@@ -188,7 +188,7 @@ class ArchiveSearch:
 
     def _spelt(self, terms: dict[str, Ranked]) -> list[str]:
         """Terms as the words that they come from, each of the row that holds it."""
-        keys = {term: (row.asset_id, row.recipe_id, row.segment) for term, row in terms.items()}
+        keys = {term: row.key for term, row in terms.items()}
         rows = read_segments(self.store, self.manifest, keys.values(), _COLUMNS)
         found = []
         for term, row in terms.items():

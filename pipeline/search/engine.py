@@ -135,6 +135,11 @@ class Ranked:
     uri: str
     score: float
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What a row is found by: file, recipe, number."""
+        return self.asset_id, self.recipe_id, self.segment
+
 
 class Index:
     """An index opened at one version, which never changes."""
@@ -160,23 +165,21 @@ class Index:
 
     def find(self, wanted: Wanted, limit: int) -> list[Ranked]:
         """The best rows by BM25; of equals the one whose path and number come first."""
-        query = _query(wanted)
-        if query is None or not self.rows:
-            return []
-        found = self._dataset.scanner(
-            columns=[*_KEY, "_score"], full_text_query=query, limit=limit, filter=wanted.where, prefilter=True
-        ).to_table()
-        return _ranked(found, found["_score"].to_pylist())
+        found = self._best(wanted, [*_KEY, "_score"], limit)
+        return [] if found is None else _ranked(found, found["_score"].to_pylist())
 
     def words_of_best(self, wanted: Wanted, limit: int) -> list[str]:
         """All words of the best rows by BM25."""
+        found = self._best(wanted, [WORDS], limit)
+        return [] if found is None else found[WORDS].to_pylist()
+
+    def _best(self, wanted: Wanted, columns: list[str], limit: int) -> pa.Table | None:
         query = _query(wanted)
         if query is None or not self.rows:
-            return []
-        found = self._dataset.scanner(
-            columns=[WORDS], full_text_query=query, limit=limit, filter=wanted.where, prefilter=True
+            return None
+        return self._dataset.scanner(
+            columns=columns, full_text_query=query, limit=limit, filter=wanted.where, prefilter=True
         ).to_table()
-        return list(found[WORDS].to_pylist())
 
     def nearest(self, vector: Sequence[float], where: str | None, limit: int) -> list[Ranked]:
         """The rows whose vectors are most like one, by cosine."""

@@ -18,8 +18,6 @@ from folioscope.pipeline.search.engine import Ranked
 FUSED: Final = 200  # rows of each ranking that are fused
 LOOKED_AT: Final = 5  # best rows by words, of which the one that holds most words of the query counts
 
-Key = tuple[str, str, int]
-
 
 def coverage(asked: Sequence[frozenset[str]], held: Iterable[frozenset[str]]) -> float:
     """The share of a query's words (each with its forms) that the row which holds most of them holds."""
@@ -29,14 +27,13 @@ def coverage(asked: Sequence[frozenset[str]], held: Iterable[frozenset[str]]) ->
 
 def fused(by_words: Sequence[Ranked], by_meaning: Sequence[Ranked], share: float) -> list[Ranked]:
     """Rows of both rankings, best first, with scores from 0 to 1. ``share``: of the query's words, see ``coverage``."""
-    scores: defaultdict[Key, float] = defaultdict(float)
-    rows: dict[Key, Ranked] = {}
+    scores: defaultdict[tuple[str, str, int], float] = defaultdict(float)
+    rows: dict[tuple[str, str, int], Ranked] = {}
     for ranked, weight, least in ((by_words, share, 0.0), (by_meaning, 1 - share, _last(by_meaning))):
         span = (ranked[0].score - least) if ranked else 0.0
         for row in ranked:
-            key = (row.asset_id, row.recipe_id, row.segment)
-            rows.setdefault(key, row)
-            scores[key] += weight * ((row.score - least) / span if span > 0 else 1.0)
+            rows.setdefault(row.key, row)
+            scores[row.key] += weight * ((row.score - least) / span if span > 0 else 1.0)
     merged = [replace(rows[key], score=round(score, 6)) for key, score in scores.items()]
     return sorted(merged, key=lambda row: (-row.score, row.uri, row.segment))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from folioscope.model.embedded.markdown import to_markdown
 from folioscope.pipeline.decode.content import page_content
 from folioscope.pipeline.decode.page_shape import needs_network
+from folioscope.pipeline.decode.paths import drawn_paths
 from folioscope.pipeline.decode.text_layer import extract_text_layer
 
 PROSE = "The dredging of the outer harbour went on through the winter, and its cost was met from the reserve. "
@@ -21,7 +22,7 @@ def blank() -> pymupdf.Page:
 
 
 def wants(page: pymupdf.Page) -> bool:
-    return needs_network(page, page_content(page))
+    return needs_network(page, page_content(page), drawn_paths(page))
 
 
 def write(page: pymupdf.Page, left: float, top: float, right: float, bottom: float, text: str, **how: object) -> None:
